@@ -1,0 +1,1 @@
+"""The studies: data, tasks, models and figures around `paramspace`."""

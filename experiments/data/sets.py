@@ -1,0 +1,121 @@
+"""The data sets by name, all in the same form."""
+
+import hashlib
+from typing import NamedTuple
+
+import numpy as np
+
+from experiments.data import cifar
+from experiments.data import files
+from experiments.data import idx
+from paramspace import resolve
+
+
+class Dataset(NamedTuple):
+  """Labelled images, as they were published.
+
+  Attributes:
+    train_images: uint8 `[N, H, W, C]`.
+    train_labels: int32 `[N]`.
+    test_images: uint8 `[M, H, W, C]`.
+    test_labels: int32 `[M]`.
+    classes: The number of classes.
+    digest: sha256 of the four arrays, hexadecimal.
+  """
+
+  train_images: np.ndarray
+  train_labels: np.ndarray
+  test_images: np.ndarray
+  test_labels: np.ndarray
+  classes: int
+  digest: str
+
+
+def load(name: str) -> Dataset:
+  """Loads a data set by name.
+
+  Args:
+    name: `'digits'` (8x8, ships with scikit-learn), `'mnist'`,
+      `'fashion_mnist'` (28x28) or `'cifar10'` (32x32, colour).
+
+  Returns:
+    The data set, in its published order.
+
+  Raises:
+    ValueError: If there is no such data set, or a file is damaged.
+    FileNotFoundError: If `$PARAMSPACE_DATA` is set and lacks a file.
+    OSError: If the data set had to be downloaded and could not be.
+
+  Examples:
+    >>> load('digits').train_images.shape
+    (1437, 8, 8, 1)
+  """
+  if name not in _READERS:
+    raise ValueError(resolve.unknown('data set', name, _READERS))
+  arrays = _READERS[name]()
+  for images, labels in arrays[:2], arrays[2:]:
+    if len(images) != len(labels):
+      raise ValueError(
+        f'{name} has {len(images)} images but {len(labels)} labels.'
+      )
+  return Dataset(*arrays, classes=10, digest=_digest(arrays))
+
+
+_Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+def _digits(test_size: int = 360) -> _Arrays:
+  """Digits of 8x8 pixels; a fixed shuffle's last `test_size` are the test."""
+  import sklearn.datasets  # Takes a second, and only this set needs it.
+
+  bunch = sklearn.datasets.load_digits()
+  order = np.random.default_rng(0).permutation(len(bunch.target))
+  images = (bunch.images[order, :, :, None] * 255 // 16).astype(np.uint8)
+  labels = bunch.target[order].astype(np.int32)
+  cut = len(labels) - test_size
+  return images[:cut], labels[:cut], images[cut:], labels[cut:]
+
+
+def _mnist(name: str) -> _Arrays:
+  """A set in MNIST's form: four IDX files."""
+  paths = files.fetch(name)
+  images = lambda half: idx.read(paths[f'{half}-images-idx3-ubyte.gz'])
+  labels = lambda half: idx.read(paths[f'{half}-labels-idx1-ubyte.gz'])
+  return (
+    images('train')[..., None],
+    labels('train').astype(np.int32),
+    images('t10k')[..., None],
+    labels('t10k').astype(np.int32),
+  )
+
+
+def _cifar10() -> _Arrays:
+  """Five batches to train on, one to test on."""
+  batches = [cifar.read(path) for path in files.fetch('cifar10').values()]
+  *train_images, test_images = [images for images, _ in batches]
+  *train_labels, test_labels = [labels for _, labels in batches]
+  return (
+    np.concatenate(train_images),
+    np.concatenate(train_labels).astype(np.int32),
+    test_images,
+    test_labels.astype(np.int32),
+  )
+
+
+def _digest(arrays: _Arrays) -> str:
+  """Returns the sha256 of shapes, types and contents."""
+  digest = hashlib.sha256()
+  for array in arrays:
+    digest.update(f'{array.dtype.name}{array.shape}'.encode())
+    digest.update(np.ascontiguousarray(array))
+  return digest.hexdigest()
+
+
+_READERS = {
+  'digits': _digits,
+  'mnist': lambda: _mnist('mnist'),
+  'fashion_mnist': lambda: _mnist('fashion_mnist'),
+  'cifar10': _cifar10,
+}
+
+NAMES = tuple(_READERS)

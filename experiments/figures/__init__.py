@@ -1,0 +1,1 @@
+"""Results of a study as a table, a summary and a drawing."""

@@ -1,0 +1,9 @@
+"""Data, a model and a loss, put together."""
+
+from experiments.tasks.classification import make
+from experiments.tasks.classification import Split
+from experiments.tasks.classification import Task
+from experiments.tasks.evaluation import evaluate
+from experiments.tasks.evaluation import Evaluation
+
+__all__ = ('Evaluation', 'Split', 'Task', 'evaluate', 'make')

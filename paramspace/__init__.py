@@ -1,0 +1,1 @@
+"""Parameter-space experiments as pure transforms of parameter pytrees."""

@@ -1,0 +1,1 @@
+"""Runs: configs, points, directories, executors, figures and claims."""

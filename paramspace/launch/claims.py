@@ -1,0 +1,83 @@
+"""Claims: a config's number, the paper's, and whether ours is found again."""
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from paramspace import resolve
+from paramspace.launch import errors
+
+Measured = float | tuple[float, float, float]  # Or (value, low, high).
+
+
+class Claim(NamedTuple):
+  """A number that a config says will be measured.
+
+  Attributes:
+    quantity: A key of the figure module's `summary(results)`.
+    paper: The paper's number; None if it gives none.
+    ours: What we measured, and expect again.
+    tolerance: How far from `ours` a measurement may be, relative to it.
+    source: Where the paper says so: authors, year, figure or table.
+    note: What to know when the two differ.
+  """
+
+  quantity: str
+  paper: float | None
+  ours: float
+  tolerance: float
+  source: str
+  note: str = ''
+
+
+class Verdict(NamedTuple):
+  """A claim that was checked.
+
+  Attributes:
+    holds: Whether the measurement is within the tolerance of ours.
+    measured: The number that was measured.
+    line: All of it as one line.
+  """
+
+  holds: bool
+  measured: float
+  line: str
+
+
+def check(claim: Claim, summary: Mapping[str, Measured]) -> Verdict:
+  """Compares a claim with what was measured.
+
+  Args:
+    claim: The claim.
+    summary: What was measured: numbers, or (value, low, high), by name.
+
+  Returns:
+    The verdict. A measurement that is not finite holds nothing.
+
+  Raises:
+    errors.UsageError: If the summary has no such quantity.
+
+  Examples:
+    >>> claim = Claim('d_int90', 750, 700, 0.1, 'Li et al. 2018, Fig. 2')
+    >>> check(claim, {'d_int90': (730.0, 700.0, 760.0)}).line
+    'd_int90 = 730 [700, 760]; expected 700 +- 10%: holds; paper 750 (Li et al. 2018, Fig. 2)'
+  """  # noqa: E501
+  if claim.quantity not in summary:
+    raise errors.UsageError(
+      resolve.unknown('measured quantity', claim.quantity, summary)
+    )
+  found = summary[claim.quantity]
+  value, *interval = found if isinstance(found, (tuple, list)) else (found,)
+  distance = abs(value - claim.ours)
+  holds = math.isfinite(value) and (
+    distance <= claim.tolerance * abs(claim.ours)
+  )
+  span = ' [{:.4g}, {:.4g}]'.format(*interval) if interval else ''
+  line = (
+    f'{claim.quantity} = {value:.4g}{span}; expected {claim.ours:.4g} +- '
+    f'{claim.tolerance:.0%}: {"holds" if holds else "DOES NOT HOLD"}; '
+    + (f'paper {claim.paper:.4g} ' if claim.paper is not None else '')
+    + f'({claim.source})'
+    + (f'; {claim.note}' if claim.note else '')
+  )
+  return Verdict(bool(holds), value, line)

@@ -1,0 +1,43 @@
+"""How a command ends: exit codes, and the exceptions that carry them."""
+
+DONE = 0
+FAILED = 1
+USAGE = 2
+DIVERGED = 3
+CORRUPT = 4
+PREEMPTED = 42
+INTERRUPTED = 130
+
+
+class LaunchError(Exception):
+  """An end that one line explains; the command prints no traceback.
+
+  Attributes:
+    code: The exit code of the command.
+  """
+
+  code = FAILED
+
+
+class UsageError(LaunchError):
+  """The config or the call is wrong; nothing was started."""
+
+  code = USAGE
+
+
+class Diverged(LaunchError):
+  """Training left the finite numbers; starting again would do so again."""
+
+  code = DIVERGED
+
+
+class CheckpointCorrupt(LaunchError):
+  """No checkpoint in a directory that has some can be restored."""
+
+  code = CORRUPT
+
+
+class Preempted(LaunchError):
+  """Stopped on request, with everything saved: start me again."""
+
+  code = PREEMPTED

@@ -1,0 +1,146 @@
+"""Figures: results to a table, the table to files and a drawing.
+
+A figure module has three pure functions: `table(results) -> rows`, a list of
+flat dicts; `summary(results) -> dict` of numbers or (value, low, high); and
+`draw(rows, axes)`. What a drawing shows is in its rows.
+"""
+
+import csv
+import io
+import pathlib
+import types
+from collections.abc import Sequence
+from typing import Any
+from typing import NamedTuple
+
+from paramspace.launch import errors
+from paramspace.launch import meta
+from paramspace.launch import records
+
+# The colour-blind-safe colours of Okabe and Ito, without yellow.
+COLORS = (
+  '#0072B2',
+  '#D55E00',
+  '#009E73',
+  '#CC79A7',
+  '#E69F00',
+  '#56B4E9',
+  '#000000',
+)
+
+STYLE = {
+  'axes.axisbelow': True,
+  'axes.grid': True,
+  'axes.labelsize': 10,
+  'axes.linewidth': 0.8,
+  'axes.spines.right': False,
+  'axes.spines.top': False,
+  'axes.titlelocation': 'left',
+  'axes.titlesize': 10,
+  'figure.dpi': 100,
+  'figure.figsize': (6.4, 4.0),
+  'figure.constrained_layout.use': True,
+  'font.family': 'DejaVu Sans',
+  'font.size': 9,
+  'grid.color': '#E6E6E6',
+  'grid.linewidth': 0.6,
+  'legend.fontsize': 8,
+  'legend.frameon': False,
+  'lines.linewidth': 1.6,
+  'lines.markersize': 4.5,
+  'savefig.dpi': 200,
+  'svg.hashsalt': 'paramspace',
+  'xtick.labelsize': 8,
+  'ytick.labelsize': 8,
+}
+
+
+class Figure(NamedTuple):
+  """A figure that was written.
+
+  Attributes:
+    rows: The table.
+    summary: The numbers that claims are about.
+    files: The files, the SVG first.
+  """
+
+  rows: list[dict[str, Any]]
+  summary: dict[str, Any]
+  files: list[pathlib.Path]
+
+
+def render(
+  module: types.ModuleType,
+  results: Sequence[dict[str, Any]],
+  stem: pathlib.Path,
+) -> Figure:
+  """Writes `stem.svg`, `.png`, `.csv` and `.json`.
+
+  The same results give the same bytes, with the same versions of the packages.
+
+  Args:
+    module: A figure module.
+    results: From `sweep.run`.
+    stem: The path of the files without their endings.
+
+  Raises:
+    errors.UsageError: If the module lacks one of the three functions.
+  """
+  for name in ('table', 'summary', 'draw'):
+    if not hasattr(module, name):
+      raise errors.UsageError(
+        f'The figure {module.__name__} defines no `{name}`; it needs `table`, '
+        '`summary` and `draw`.'
+      )
+  rows = [dict(row) for row in module.table(results)]
+  summary = dict(module.summary(results))
+  content = {
+    'figure': module.__name__,
+    'summary': summary,
+    'rows': rows,
+    'points': [r['id'] for r in results],
+    'versions': meta.versions(),
+  }
+  # Not `with_suffix`: a config's name may have a dot in it.
+  files = {e: stem.with_name(f'{stem.name}.{e}') for e in _ENDINGS}
+  records.write(files['json'], content)
+  records.write_text(files['csv'], _csv(rows))
+  for ending, image in _draw(module, rows).items():
+    records.write_bytes(files[ending], image)
+  return Figure(rows, summary, list(files.values()))
+
+
+_ENDINGS = ('svg', 'png', 'csv', 'json')
+
+
+def _csv(rows: Sequence[dict[str, Any]]) -> str:
+  """Returns rows as CSV; the columns are the keys, in order of appearance."""
+  columns = list(dict.fromkeys(name for row in rows for name in row))
+  text = io.StringIO()
+  writer = csv.DictWriter(text, columns, lineterminator='\n')
+  writer.writeheader()
+  writer.writerows(rows)
+  return text.getvalue()
+
+
+def _draw(
+  module: types.ModuleType, rows: Sequence[dict[str, Any]]
+) -> dict[str, bytes]:
+  """Returns the drawing in both formats, without pyplot or a display."""
+  import matplotlib
+  import matplotlib.figure
+
+  style = STYLE | {'axes.prop_cycle': matplotlib.cycler(color=COLORS)}
+  images = {}
+  with matplotlib.rc_context(style):
+    figure = matplotlib.figure.Figure()
+    module.draw(rows, figure.subplots())
+    # Neither the date nor the version of matplotlib goes into the files.
+    for ending, metadata in (
+      ('svg', {'Date': None, 'Creator': None}),
+      ('png', {'Software': None}),
+    ):
+      buffer = io.BytesIO()
+      figure.savefig(buffer, format=ending, metadata=metadata)
+      images[ending] = buffer.getvalue()
+  return images

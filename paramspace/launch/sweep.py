@@ -1,0 +1,236 @@
+"""A sweep: its points, what is missing, and running that."""
+
+import pathlib
+import tempfile
+import types
+from collections.abc import Sequence
+from typing import Any
+from typing import NamedTuple
+
+from paramspace.launch import config as configs
+from paramspace.launch import errors
+from paramspace.launch import executors
+from paramspace.launch import points
+from paramspace.launch import preemption
+from paramspace.launch import records
+from paramspace.launch import run as runs
+from paramspace.launch import study as studies
+from paramspace.launch import terminal
+
+
+class Sweep(NamedTuple):
+  """Everything that is decided before the first step.
+
+  Attributes:
+    module: The config file.
+    scale: One of `config.SCALES`.
+    points: All points, in the order of the file's `sweep()`.
+    workdir: The directory of the sweep.
+    study: The study's module.
+    executor: One of the modules in `executors`.
+  """
+
+  module: types.ModuleType
+  scale: str
+  points: list[points.Point]
+  workdir: pathlib.Path
+  study: types.ModuleType
+  executor: types.ModuleType
+
+
+def prepare(
+  path: str,
+  scale: str = configs.DEFAULT_SCALE,
+  overrides: Sequence[str] = (),
+  workdir: str | None = None,
+  executor: str | None = None,
+) -> Sweep:
+  """Reads a config file and checks all that can be checked before starting.
+
+  Args:
+    path: The config file.
+    scale: One of `config.SCALES`.
+    overrides: Strings such as '--config.seed=1'.
+    workdir: Where the results go; None is `default_workdir`.
+    executor: One of `executors.NAMES`; None chooses by the study.
+
+  Raises:
+    errors.UsageError: If anything about the call or the config is wrong.
+  """
+  module = configs.load(path)
+  members = points.expand(module, scale, overrides)
+  return _sweep(module, path, scale, members, workdir, executor)
+
+
+def prepare_point(
+  path: str,
+  scale: str = configs.DEFAULT_SCALE,
+  overrides: Sequence[str] = (),
+  workdir: str | None = None,
+) -> Sweep:
+  """Returns the sweep that is one point: the config itself, run `inline`.
+
+  The arguments are those of `prepare`; the directory is the same, so that a
+  point is the same point whether it was run alone or in the config's sweep.
+  """
+  module = configs.load(path)
+  config = configs.make(module, scale, overrides)
+  members = [points.Point(points.point_id(config), config)]
+  return _sweep(module, path, scale, members, workdir, 'inline')
+
+
+def default_workdir(path: str, scale: str) -> pathlib.Path:
+  """Returns `runs/<the config's folder>/<its name>/<scale>`."""
+  file = pathlib.Path(path).resolve()
+  return pathlib.Path('runs', file.parent.name, file.stem, scale)
+
+
+def plan(sweep: Sweep) -> list[points.Group]:
+  """Returns the groups of all points, whether they are done or not."""
+  return sweep.executor.plan(sweep.points, sweep.study)
+
+
+def missing(sweep: Sweep) -> list[points.Point]:
+  """Returns the points that have no result yet."""
+  return [p for p in sweep.points if not runs.done(_folder(sweep, p))]
+
+
+def outline(sweep: Sweep) -> str:
+  """Returns lines that list the groups, their points, and what is missing."""
+  todo = {p.id for p in missing(sweep)}
+  flat = {p.id: configs.flatten(p.config) for p in sweep.points}
+  first = flat[sweep.points[0].id]
+  swept = [k for k in first if any(f[k] != first[k] for f in flat.values())]
+  lines = []
+  for group in plan(sweep):
+    lines.append(f'group {group.id}, {_count(group.size, "row")}')
+    for point in group.points:
+      state = 'missing' if point.id in todo else 'done   '
+      values = ' '.join(f'{k}={flat[point.id][k]}' for k in swept)
+      lines.append(f'  {point.id} {state} {values}')
+  total = _count(len(sweep.points), 'point')
+  lines.append(f'{len(todo)} of {total} missing in {sweep.workdir}')
+  return '\n'.join(lines)
+
+
+def run(sweep: Sweep) -> list[dict[str, Any]]:
+  """Runs what is missing of a sweep.
+
+  Args:
+    sweep: From `prepare`; its directory is made if it is not there.
+
+  Returns:
+    The results of all points, as `results` returns them.
+
+  Raises:
+    errors.UsageError: If the directory cannot be written to.
+    errors.Preempted: If a signal stopped the sweep; what is done is kept.
+  """
+  check_writable(sweep.workdir)
+  groups, todo = plan(sweep), {p.id for p in missing(sweep)}
+  programs = sum(any(p.id in todo for p in g.points) for g in groups)
+  total = _count(len(sweep.points), 'point')
+  if todo:
+    terminal.line(
+      f'{len(todo)} of {total} to run in {_count(programs, "program")}, '
+      f'{sweep.executor.NAME}; results in {sweep.workdir}'
+    )
+    with preemption.watch() as should_stop:
+      sweep.executor.execute(groups, sweep.study, sweep.workdir, should_stop)
+  else:
+    terminal.line(f'{total} done before, none to run; {sweep.workdir}')
+  _report_mixture(sweep, groups)
+  return results(sweep)
+
+
+def results(sweep: Sweep) -> list[dict[str, Any]]:
+  """Returns the results that are there, in the order of the points.
+
+  Returns:
+    For each point that is done a dict of `id`, `config` (flattened), `status`
+    ('done' or 'diverged') and `result` (what the study returned).
+  """
+  found = []
+  for point in sweep.points:
+    record = runs.result(_folder(sweep, point))
+    if record is not None:
+      config = configs.flatten(point.config)
+      kept = {name: record[name] for name in ('status', 'result')}
+      found.append({'id': point.id, 'config': config} | kept)
+  return found
+
+
+def write_index(sweep: Sweep) -> None:
+  """Writes `sweep.json`: which points and groups belong to the directory."""
+  check_writable(sweep.workdir)
+  index = {
+    'config': sweep.module.__file__,
+    'scale': sweep.scale,
+    'study': sweep.study.__name__,
+    'executor': sweep.executor.NAME,
+    'points': [p.id for p in sweep.points],
+    'groups': [
+      {'id': g.id, 'size': g.size, 'points': [p.id for p in g.points]}
+      for g in plan(sweep)
+    ],
+  }
+  records.write(sweep.workdir / 'sweep.json', index)
+
+
+def check_writable(workdir: pathlib.Path) -> None:
+  """Makes the directory.
+
+  Raises:
+    errors.UsageError: If that, or writing a file there, is not possible.
+  """
+  try:
+    workdir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=workdir):
+      pass
+  except OSError as e:
+    raise errors.UsageError(
+      f'Cannot write to {workdir}: {e.strerror}; choose another --workdir.'
+    ) from None
+
+
+def _sweep(
+  module: types.ModuleType,
+  path: str,
+  scale: str,
+  members: list[points.Point],
+  workdir: str | None,
+  executor: str | None,
+) -> Sweep:
+  names = sorted({p.config.study for p in members})
+  if len(names) > 1:
+    raise errors.UsageError(
+      f'A sweep is of one study, this one has {", ".join(names)}; write a '
+      'config for each.'
+    )
+  study = studies.load(names[0])
+  folder = pathlib.Path(workdir) if workdir else default_workdir(path, scale)
+  chosen = executors.choose(study, executor)
+  return Sweep(module, scale, members, folder, study, chosen)
+
+
+def _report_mixture(sweep: Sweep, groups: Sequence[points.Group]) -> None:
+  """Says so if results come from programs of another kind or size."""
+  others = set()
+  for point, size in ((p, g.size) for g in groups for p in g.points):
+    record = runs.result(_folder(sweep, point)) or {}
+    was = record.get('executor'), record.get('group_size')
+    if was != (sweep.executor.NAME, size):
+      others.add(was)
+  for executor, size in sorted(others):
+    terminal.line(
+      f'Note: some results are of {executor} programs of {size}, where this '
+      'sweep has others; their last bits may differ.'
+    )
+
+
+def _folder(sweep: Sweep, point: points.Point) -> pathlib.Path:
+  return runs.directory(sweep.workdir, point)
+
+
+def _count(n: int, what: str) -> str:
+  return f'{n} {what}' if n == 1 else f'{n} {what}s'

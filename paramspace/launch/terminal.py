@@ -1,0 +1,99 @@
+"""What a person sees: lines, tables and progress bars."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+import rich.console
+import rich.progress
+import rich.table
+import rich.text
+
+_FILE_WIDTH = 200  # Columns of a table that goes to a file or a pipe.
+
+
+def line(text: str) -> None:
+  """Prints text as it is: lines are not wrapped, and nothing is markup."""
+  _stdout().print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def table(rows: Sequence[Mapping[str, Any]], title: str = '') -> None:
+  """Prints rows as a table, with the keys of the first one as its columns."""
+  if not rows:
+    return
+  drawn = rich.table.Table(title=title or None)
+  for name, value in rows[0].items():
+    numeric = isinstance(value, (int, float))
+    drawn.add_column(name, justify='right' if numeric else 'left')
+  for row in rows:
+    drawn.add_row(*(rich.text.Text(_cell(row.get(n))) for n in rows[0]))
+  _stdout().print(drawn)
+
+
+class Bar:
+  """A progress bar that is running."""
+
+  def __init__(self, progress: rich.progress.Progress, task: Any):
+    self._progress = progress
+    self._task = task
+
+  def advance(self, n: int = 1, **fields: Any) -> None:
+    """Moves on by `n` steps and shows the fields at the end of the bar."""
+    self._progress.update(self._task, advance=n, note=_note(fields))
+
+  def set(self, completed: int) -> None:
+    """Jumps to a step without counting it as speed, after a resume."""
+    self._progress.reset(self._task, completed=completed)
+
+
+@contextlib.contextmanager
+def progress(total: int, description: str = '') -> Iterator[Bar]:
+  """Shows a bar on stderr with rate and time left, if that is a terminal.
+
+  Args:
+    total: Number of steps.
+    description: What is going on, in front of the bar.
+
+  Yields:
+    The `Bar` to move.
+  """
+  bar = rich.progress.Progress(
+    rich.progress.TextColumn('{task.description}', markup=False),
+    rich.progress.BarColumn(),
+    rich.progress.MofNCompleteColumn(),
+    _RateColumn(),
+    rich.progress.TimeRemainingColumn(),
+    rich.progress.TextColumn('{task.fields[note]}', markup=False),
+    console=rich.console.Console(stderr=True),
+    redirect_stdout=False,
+    transient=True,
+    disable=not sys.stderr.isatty(),
+  )
+  with bar:
+    yield Bar(bar, bar.add_task(description, total=total, note=''))
+
+
+class _RateColumn(rich.progress.ProgressColumn):
+  """Steps in a second."""
+
+  def render(self, task: rich.progress.Task) -> rich.text.Text:
+    """Returns the text of the column."""
+    return rich.text.Text(f'{task.speed:.4g}/s' if task.speed else '')
+
+
+def _stdout() -> rich.console.Console:
+  width = None if sys.stdout.isatty() else _FILE_WIDTH
+  return rich.console.Console(width=width)
+
+
+def _cell(value: Any) -> str:
+  if value is None:
+    return ''
+  return f'{value:.4g}' if isinstance(value, float) else str(value)
+
+
+def _note(fields: Mapping[str, Any]) -> str:
+  return ' '.join(f'{name}={_cell(value)}' for name, value in fields.items())

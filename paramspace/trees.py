@@ -1,0 +1,165 @@
+"""Naming, checking and rebuilding parameter trees."""
+
+import difflib
+import re
+import zlib
+from collections.abc import Callable
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+
+from paramspace import base
+
+Pattern = str | Callable[[str, jax.Array], bool]
+
+
+def leaf_names(tree: base.Params) -> list[str]:
+  """Returns '/'-joined leaf paths, in the order of `jax.tree.leaves`.
+
+  >>> leaf_names({'Dense_0': {'kernel': 0.0, 'bias': 0.0}})
+  ['Dense_0/bias', 'Dense_0/kernel']
+  """
+  paths = jax.tree_util.tree_leaves_with_path(tree)
+  return [jax.tree_util.keystr(p, simple=True, separator='/') for p, _ in paths]
+
+
+def named(tree: base.Params) -> dict[str, jax.Array]:
+  """Returns the leaves of `tree` by name.
+
+  Raises:
+    ValueError: If two leaves have the same name, as in `{'a/b': 0, 'a': {'b':
+      0}}`.
+  """
+  names = leaf_names(tree)
+  if len(set(names)) < len(names):
+    twice = sorted({n for n in names if names.count(n) > 1})
+    raise ValueError(f'Two leaves have the same name: {twice[:3]}; rename one.')
+  return dict(zip(names, jax.tree.leaves(tree), strict=True))
+
+
+def is_floating(leaf: jax.Array) -> bool:
+  """Whether a leaf is trained at all; integers, booleans and keys are not."""
+  return jnp.issubdtype(jnp.result_type(leaf), jnp.floating)
+
+
+def floating(tree: base.Params) -> dict[str, jax.Array]:
+  """Returns the floating-point leaves of `tree` by name.
+
+  Raises:
+    ValueError: If there is none.
+  """
+  leaves = {name: x for name, x in named(tree).items() if is_floating(x)}
+  if not sum(x.size for x in leaves.values()):
+    raise ValueError(
+      'The tree has no floating-point parameters; it holds '
+      f'{leaf_names(tree)[:5] or "no leaves"}. Pass the parameters alone, for '
+      "example `variables['params']`."
+    )
+  return leaves
+
+
+def replace(tree: base.Params, leaves: Mapping[str, jax.Array]) -> base.Params:
+  """Returns `tree` with the leaves named in `leaves` replaced.
+
+  >>> replace({'a': 1.0, 'b': 2.0}, {'b': 3.0})
+  {'a': 1.0, 'b': 3.0}
+  """
+  new = [leaves.get(n, x) for n, x in named(tree).items()]
+  return jax.tree.unflatten(jax.tree.structure(tree), new)
+
+
+def match(tree: base.Params, pattern: Pattern) -> list[str]:
+  """Returns the names of the leaves that `pattern` selects.
+
+  Args:
+    tree: A tree.
+    pattern: A regular expression that must match the whole name, or a predicate
+      `(name, leaf) -> bool`.
+
+  Returns:
+    One name or more.
+
+  Raises:
+    ValueError: If there is none; lists the names that are most like it.
+
+  >>> match({'a': {'kernel': 0.0, 'bias': 0.0}}, '.*/kernel')
+  ['a/kernel']
+  """
+  leaves = named(tree)
+  if callable(pattern):
+    found = [n for n, x in leaves.items() if pattern(n, x)]
+  else:
+    found = [n for n in leaves if re.fullmatch(pattern, n)]
+  if not found:
+    raise ValueError(
+      f'The pattern {pattern!r} matches no leaf (that an earlier pattern left); '
+      f'near misses: {nearest(str(pattern), list(leaves))}. It must match the '
+      'whole name.'
+    )
+  return found
+
+
+def key_for(key: base.PRNGKey, name: str) -> base.PRNGKey:
+  """Returns the PRNG key of the leaf `name`, a function of the two alone.
+
+  Adding or reordering leaves does not change the keys of the others. CRC-32,
+  because Python's `hash(str)` differs between processes.
+  """
+  return jax.random.fold_in(key, zlib.crc32(name.encode()))
+
+
+def shift(params: base.Params, deltas: Mapping[str, jax.Array]) -> base.Params:
+  """Returns `params + deltas`, added in float32 or wider and cast once.
+
+  Args:
+    params: A tree.
+    deltas: By leaf name, arrays of the leaves' shapes; other leaves stay.
+
+  Returns:
+    A tree with the dtypes of `params`.
+  """
+
+  def add(x, delta):
+    wide = jnp.promote_types(x.dtype, jnp.float32)
+    return (x.astype(wide) + delta.astype(wide)).astype(x.dtype)
+
+  leaves = named(params)
+  return replace(params, {n: add(leaves[n], d) for n, d in deltas.items()})
+
+
+def size(tree: base.Params) -> int:
+  """Returns the number of scalars in `tree`."""
+  return sum(x.size for x in jax.tree.leaves(tree))
+
+
+def check_same(a: base.Params, b: base.Params, what: str) -> None:
+  """Raises unless `a` and `b` agree in structure, shapes and dtypes.
+
+  Args:
+    a: The tree that is expected.
+    b: The tree that was given.
+    what: What the trees are, for the message.
+
+  Raises:
+    ValueError: Naming the leaves that differ.
+  """
+  want, got = named(a), named(b)
+  if want.keys() != got.keys():
+    raise ValueError(
+      f'{what}: the trees have different leaves. Missing: '
+      f'{sorted(want.keys() - got.keys())[:5]}; unexpected: '
+      f'{sorted(got.keys() - want.keys())[:5]}.'
+    )
+  for name, x in want.items():
+    y = got[name]
+    if (x.shape, x.dtype) != (y.shape, y.dtype):
+      raise ValueError(
+        f'{what}: leaf {name!r} should be {x.dtype}{list(x.shape)}, got '
+        f'{y.dtype}{list(y.shape)}.'
+      )
+
+
+def nearest(name: str, names: list[str], n: int = 3) -> list[str]:
+  """Returns the `n` of `names` that look most like `name`."""
+  return difflib.get_close_matches(name, names, n=n, cutoff=0.0)

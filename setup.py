@@ -1,0 +1,50 @@
+"""Package metadata and dependencies."""
+
+import pathlib
+
+import setuptools
+
+TEST = [
+  'equinox>=0.13',
+  'pytest>=8',
+  'pytest-xdist>=3.6',
+  'ruff>=0.12',
+]
+
+setuptools.setup(
+  name='paramspace',
+  version='0.1.0',
+  description='Parameter-space experiments as pure transforms of JAX pytrees.',
+  long_description=pathlib.Path('README.md').read_text(encoding='utf-8'),
+  long_description_content_type='text/markdown',
+  license='Apache-2.0',
+  license_files=['LICENSE'],
+  packages=setuptools.find_packages(
+    include=['paramspace', 'paramspace.*', 'experiments', 'experiments.*']
+  ),
+  python_requires='>=3.11',
+  install_requires=[
+    'absl-py>=2.1',
+    'chex>=0.1.88',
+    'flax>=0.10',
+    'jax>=0.10',
+    'matplotlib>=3.9',
+    'ml_collections>=1.0',
+    'numpy>=2.0',
+    'optax>=0.2.4',
+    'orbax-checkpoint>=0.11',
+    'pooch>=1.8',
+    'rich>=13.7',
+    'scikit-learn>=1.5',
+    'scipy>=1.13',
+  ],
+  extras_require={
+    'test': TEST,
+    'ray': ['ray>=2.40'],
+    'slurm': ['submitit>=1.5'],
+    'search': ['optuna>=4.0'],
+    'cuda': ['jax[cuda12]>=0.10'],
+    'tpu': ['jax[tpu]>=0.10'],
+  },
+  entry_points={'console_scripts': ['paramspace = paramspace.cli:main']},
+)
