@@ -87,7 +87,12 @@ def _train(
       epoch, first = divmod(step, per_epoch)
       last = min(first + config.execution.log_every, per_epoch)
       batches = np.stack(
-        [_order(s, epoch, per_epoch, config)[first:last] for s in seeds]
+        [
+          _order(s, epoch, len(task.train.labels), config.batch_size)[
+            first:last
+          ]
+          for s in seeds
+        ]
       )
       state, loss = program.train(start, state, rows, step, batches)
       step += last - first
@@ -129,16 +134,15 @@ def _method(configs: Sequence[Config]) -> base.Reparam:
   return method
 
 
-def _order(seed: int, epoch: int, steps: int, config: Config) -> np.ndarray:
-  """Returns the batches of an epoch, `[steps, batch_size]` of int32.
+def _order(seed: int, epoch: int, count: int, batch: int) -> np.ndarray:
+  """Returns the batches of an epoch, `[count // batch, batch]` of indices.
 
   A function of (seed, epoch) alone, so that a resumed run reads what an
   unbroken one does. Images that fill no batch are left to other epochs.
   """
   generator = np.random.Generator(np.random.Philox(key=[seed, epoch]))
-  size = steps * config.batch_size
-  order = generator.permutation(config.train_size)[:size].astype(np.int32)
-  return order.reshape(steps, config.batch_size)
+  order = generator.permutation(count).astype(np.int32)
+  return order[: count // batch * batch].reshape(-1, batch)
 
 
 def _result(

@@ -15,7 +15,8 @@ class DenseFrozen(NamedTuple):
   """The frozen draw.
 
   Attributes:
-    basis: By leaf, the Gaussian columns, float32 `[d, *s]`.
+    basis: By leaf, the Gaussian columns, float32 `[d, D_l]`; flat, because
+      XLA:CPU transposes a whole `[d, *s]` before its adjoint.
     norms: The norm of each column over all leaves, `[d]`.
   """
 
@@ -62,18 +63,20 @@ def dense(dim: int, scale: str = 'isometric') -> base.Reparam:
       keys = jax.vmap(jax.random.fold_in, (None, 0))(
         trees.key_for(key, name), jnp.arange(dim)
       )
-      return jax.vmap(lambda k: jax.random.normal(k, x.shape, jnp.float32))(
-        keys
-      )
+      return jax.vmap(lambda k: jax.random.normal(k, (x.size,)))(keys)
 
     basis = {n: columns(n, x) for n, x in trees.floating(params).items()}
-    squares = sum((b.reshape(dim, -1) ** 2).sum(1) for b in basis.values())
+    squares = sum((b**2).sum(axis=1) for b in basis.values())
     return jnp.zeros(dim), DenseFrozen(basis, jnp.sqrt(squares))
 
   def apply(params: base.Params, z: jax.Array, frozen: DenseFrozen):
     _check.vector(z, dim)
     z = z / frozen.norms * _scale.factor(scale, dim, _check.total(params))
-    project = lambda b: jnp.tensordot(z, b, axes=1, precision='highest')
-    return trees.shift(params, {n: project(b) for n, b in frozen.basis.items()})
+    project = lambda b: jnp.matmul(z, b, precision='highest')
+    deltas = {
+      name: project(frozen.basis[name]).reshape(x.shape)
+      for name, x in trees.floating(params).items()
+    }
+    return trees.shift(params, deltas)
 
   return base.Reparam(init, apply, nested=True)

@@ -1,0 +1,49 @@
+r"""The cost of a training step in a subspace, over that of a direct step.
+
+Paper: Li et al, 2018, https://arxiv.org/abs/1804.08838, S7: on a GPU of 2017, a
+  direct step of 2.7 ms becomes 22 ms with fastfood, 11 to 18 ms with dense.
+Run: paramspace reproduce configs/benchmarks/subspace_step.py
+Time: @BENCH_TIME@
+Expect: the table in the README.
+"""
+
+import itertools
+from collections.abc import Iterator
+
+import ml_collections
+
+FIGURE = 'experiments.figures.subspace_step'
+
+
+def get_config(scale: str = 'laptop') -> ml_collections.ConfigDict:
+  """Returns one point; `experiments/benchmarks/subspace_step.py` reads it."""
+  config = ml_collections.ConfigDict()
+  config.study = 'experiments.benchmarks.subspace_step'
+  config.scale = scale
+  config.size = 199_210  # About how many parameters, D.
+  config.method = dict(name='reparam.hashed', dim=750)
+  config.batch = 128
+  config.steps = 20  # In one program.
+  config.rounds = 15
+  config.execution = dict(group_size=0)
+  return config
+
+
+def sweep(scale: str = 'laptop') -> Iterator[dict]:
+  """Yields every projection at every size, Li's network first."""
+  names = ('hashed', 'hadamard', 'fastfood', 'sparse', 'dense')
+  for name in names:
+    steps = 5 if name == 'dense' else 20
+    yield {'method.name': f'reparam.{name}', 'steps': steps}
+  if scale == 'smoke':
+    return
+  sizes = ((200_000, 20, 9), (2_000_000, 10, 7), (20_000_000, 4, 5))
+  dims = (100, 1_000, 10_000)
+  for name, (size, steps, rounds), dim in itertools.product(names, sizes, dims):
+    yield {
+      'size': size,
+      'method.name': f'reparam.{name}',
+      'method.dim': dim,
+      'steps': 2 if name in ('dense', 'sparse') else steps,
+      'rounds': rounds,
+    }

@@ -1,0 +1,81 @@
+r"""CIFAR-10, LeNet (D = 62,006).
+
+Paper: Li et al, 2018, https://arxiv.org/abs/1804.08838, Table 1. Its threshold is 0.9 of the
+  network's own baseline, 0.584.
+Run: paramspace reproduce configs/intrinsic_dimension/cifar10_lenet.py
+Time: @CI_TIME@
+Expect: @CI@
+"""
+
+from collections.abc import Iterator
+
+import ml_collections
+
+from paramspace.launch import claims
+
+FIGURE = 'experiments.figures.intrinsic_dimension'
+
+
+def get_config(scale: str = 'laptop') -> ml_collections.ConfigDict:
+  """Returns one point; `experiments/intrinsic_dimension.py` reads it."""
+  config = ml_collections.ConfigDict()
+  config.study = 'experiments.intrinsic_dimension'
+  config.scale = scale
+  config.seed = 0
+  config.data = 'cifar10'
+  config.shuffled_pixels = False
+  config.standardize = False
+  config.model = dict(name='lenet')
+  config.direct = False  # Train all parameters: the baseline.
+  config.dim = 2900
+  config.method = dict(
+    name='reparam.hadamard',
+    dim={'smoke': 2000, 'laptop': 5000, 'paper': 15000}[scale],
+    scale='isometric',
+  )
+  config.rebase_every = 0  # Steps between new bases, 0 for never.
+  config.epochs = {'smoke': 1, 'laptop': 15, 'paper': 100}[scale]
+  config.batch_size = 128
+  config.l2 = 0.0  # On the kernels of theta.
+  config.optimizer = dict(
+    name='adam',
+    learning_rate={'smoke': 3e-3, 'laptop': 3e-3, 'paper': 1e-3}[scale],
+    b1=0.9,
+    b2=0.99,
+    momentum=0.0,
+  )
+  config.execution = dict(log_every=390, checkpoint_seconds=60.0, group_size=0)
+  return config
+
+
+def sweep(scale: str = 'laptop') -> Iterator[dict]:
+  """Yields the baseline and every dimension, for each seed."""
+  dims = {
+    'smoke': (500, 2000),
+    'laptop': (500, 1000, 2000, 2900, 4000, 5000),
+    'paper': (100, 500, 1000, 1500, 2000, 2500, 2900, 4000, 5000, 10000, 15000),
+  }[scale]
+  for seed in range({'smoke': 1, 'laptop': 1, 'paper': 3}[scale]):
+    yield {
+      'seed': seed,
+      'direct': True,
+      'dim': 0,
+      'optimizer.learning_rate': 1e-3,
+    }
+    for dim in dims:
+      yield {'seed': seed, 'dim': dim}
+
+
+def claim(scale: str = 'laptop') -> list[claims.Claim]:
+  """Returns what the sweep should find."""
+  if scale == 'smoke':
+    return []
+  return [
+    claims.Claim(
+      quantity='d_int90_baseline',
+      paper=2900,
+      ours=None,
+      tolerance=0.25,
+      source='Li et al, 2018, Table 1',
+    )
+  ]

@@ -1,0 +1,89 @@
+r"""MNIST, twenty fully connected networks, depth 1 to 5, width 50 to 400.
+
+Paper: Li et al, 2018, https://arxiv.org/abs/1804.08838, Figure 3: D varies 24.1-fold, d_int90
+  1.33-fold.
+Run: paramspace reproduce configs/intrinsic_dimension/mnist_fc_nets.py
+Time: @NETS_TIME@
+Expect: @NETS@
+"""
+
+import itertools
+from collections.abc import Iterator
+
+import ml_collections
+
+from paramspace.launch import claims
+
+FIGURE = 'experiments.figures.networks'
+
+
+def get_config(scale: str = 'laptop') -> ml_collections.ConfigDict:
+  """Returns one point; `experiments/intrinsic_dimension.py` reads it."""
+  config = ml_collections.ConfigDict()
+  config.study = 'experiments.intrinsic_dimension'
+  config.scale = scale
+  config.seed = 0
+  config.data = 'mnist'
+  config.shuffled_pixels = False
+  config.standardize = False
+  config.model = dict(name='fc', depth=2, width=200)
+  config.direct = False  # Train all parameters: the baseline.
+  config.dim = 750
+  config.method = dict(
+    name='reparam.hadamard',
+    dim={'smoke': 1000, 'laptop': 1000, 'paper': 1250}[scale],
+    scale='isometric',
+  )
+  config.rebase_every = 0  # Steps between new bases, 0 for never.
+  config.epochs = {'smoke': 1, 'laptop': 8, 'paper': 100}[scale]
+  config.batch_size = 128
+  config.l2 = 0.0  # On the kernels of theta.
+  config.optimizer = dict(
+    name='adam',
+    learning_rate={'smoke': 1e-2, 'laptop': 1e-2, 'paper': 1e-3}[scale],
+    b1=0.9,
+    b2=0.99,
+    momentum=0.0,
+  )
+  config.execution = dict(log_every=468, checkpoint_seconds=60.0, group_size=0)
+  return config
+
+
+def sweep(scale: str = 'laptop') -> Iterator[dict]:
+  """Yields the baseline and every dimension, for each network."""
+  dims = {
+    'smoke': (100, 1000),
+    'laptop': (400, 500, 600, 700, 800, 1000),
+    'paper': (*range(400, 1001, 50), 1250),
+  }[scale]
+  depths = {'smoke': (1, 2), 'laptop': range(1, 6), 'paper': range(1, 6)}[scale]
+  widths = {
+    'smoke': (50,),
+    'laptop': (50, 100, 200, 400),
+    'paper': (50, 100, 200, 400),
+  }[scale]
+  for depth, width in itertools.product(depths, widths):
+    for seed in range({'smoke': 1, 'laptop': 1, 'paper': 3}[scale]):
+      network = {'model.depth': depth, 'model.width': width, 'seed': seed}
+      yield network | {
+        'direct': True,
+        'dim': 0,
+        'optimizer.learning_rate': 1e-3,
+      }
+      for dim in dims:
+        yield network | {'dim': dim}
+
+
+def claim(scale: str = 'laptop') -> list[claims.Claim]:
+  """Returns what the sweep should find."""
+  if scale == 'smoke':
+    return []
+  return [
+    claims.Claim(
+      quantity='d_int90_absolute_ratio',
+      paper=1.333,
+      ours=None,
+      tolerance=0.25,
+      source='Li et al, 2018, Figure 3',
+    )
+  ]

@@ -1,0 +1,433 @@
+"""One row per public method, and the laws that every row keeps.
+
+A new method adds one row to the table of its kind; a new package of methods
+adds one line to `TABLES` and, with its kind, its own laws.
+"""
+
+import functools
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable
+from typing import NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import paramspace
+import pytest
+from jax.flatten_util import ravel_pytree
+from paramspace import base
+from paramspace import reparam
+from paramspace import trees
+
+KEY = jax.random.key(7)
+
+
+def make_params(dtype=jnp.float32):
+  """A leaf with tiles of its own, short ones, a scalar, and no floats."""
+  shapes = {'kernel': (128, 16), 'bias': (16,)}
+  draw = lambda i, s: jax.random.normal(jax.random.key(i), s, dtype)
+  return {
+    'Dense_0': {n: draw(i, s) for i, (n, s) in enumerate(shapes.items())},
+    'Dense_1': {'kernel': draw(2, (16, 3))},
+    'scale': draw(3, ()),
+    'step': jnp.array([3, 4]),
+    'trained': jnp.array(True),
+  }
+
+
+PARAMS = make_params()
+D = 128 * 16 + 16 + 16 * 3 + 1
+
+
+class Reparam(NamedTuple):
+  """A row of the table.
+
+  Attributes:
+    make: Returns the method with small arguments.
+    count: The number of trained scalars on `PARAMS`.
+    linear: Whether theta is affine in z.
+    nested: Whether a prefix of z is a map of the same kind.
+    dependent: Why the draw of a leaf is not its own; empty where it is. What
+      is compared is the draw, not theta: `dense` and `sparse` normalise over
+      the tree, and the place of a leaf on the common tape of `hashed` and
+      `hadamard` moves.
+  """
+
+  make: Callable[[], base.Reparam]
+  count: int
+  linear: bool = True
+  nested: bool = False
+  dependent: str = ''
+
+
+REPARAMS = {
+  'dense': Reparam(lambda: reparam.dense(dim=6), count=6, nested=True),
+  'sparse': Reparam(lambda: reparam.sparse(dim=6), count=6, nested=True),
+  'fastfood': Reparam(
+    lambda: reparam.fastfood(dim=6),
+    count=6,
+    nested=True,
+    dependent='one vector for the whole tree, by definition',
+  ),
+  'hadamard': Reparam(lambda: reparam.hadamard(dim=6), count=6, nested=True),
+  'hashed': Reparam(lambda: reparam.hashed(dim=6), count=6),
+  'full': Reparam(reparam.full, count=D, dependent='nothing is drawn'),
+  'select': Reparam(
+    lambda: reparam.select(
+      {'.*/kernel': reparam.hashed(dim=5), '.*/bias': reparam.full()}
+    ),
+    count=5 + 16,
+  ),
+  'chain': Reparam(
+    lambda: reparam.chain(reparam.dense(dim=8), reparam.hashed(dim=3)), count=3
+  ),
+  'add': Reparam(
+    lambda: reparam.add(reparam.dense(dim=4), reparam.hashed(dim=3)),
+    count=4 + 3,
+  ),
+}
+
+# Of each package: its table, and its public functions that are no methods.
+TABLES = {
+  'reparam': (
+    REPARAMS,
+    ('count', 'fingerprint', 'load', 'merge', 'rebase', 'save'),
+  ),
+}
+NO_METHODS = ('files', 'launch')  # Packages without methods.
+
+every_reparam = pytest.mark.parametrize('name', REPARAMS)
+linear_reparam = pytest.mark.parametrize(
+  'name', [n for n, row in REPARAMS.items() if row.linear]
+)
+independent_reparam = pytest.mark.parametrize(
+  'name', [n for n, row in REPARAMS.items() if not row.dependent]
+)
+reparam_with_dim = pytest.mark.parametrize(
+  'name',
+  [
+    n
+    for n in REPARAMS
+    if 'dim' in inspect.signature(getattr(reparam, n)).parameters
+  ],
+)
+
+
+@functools.cache
+def initial(name):
+  """Returns a method and its draw on `PARAMS`."""
+  rp = REPARAMS[name].make()
+  z, frozen = jax.jit(rp.init)(KEY, PARAMS)
+  return rp, z, frozen
+
+
+@functools.cache
+def moved(name):
+  """Returns coordinates away from the start."""
+  _, z, _ = initial(name)
+  return add(z, normal(11, z))
+
+
+def normal(seed, like):
+  flat, unravel = ravel_pytree(like)
+  return unravel(jax.random.normal(jax.random.key(seed), flat.shape))
+
+
+def add(a, b):
+  return jax.tree.map(jnp.add, a, b)
+
+
+def dot(a, b):
+  a, b = (np.asarray(ravel_pytree(x)[0], np.float64) for x in (a, b))
+  return float(a @ b)
+
+
+def weights(tree):
+  return trees.floating(tree)
+
+
+def loss(theta):
+  """A loss whose gradient and Hessian vary from weight to weight."""
+  return sum(jnp.sum(jnp.sin(x) + x**3 / 6) for x in weights(theta).values())
+
+
+# The table.
+
+
+def packages():
+  found = pkgutil.iter_modules(paramspace.__path__)
+  return [m.name for m in found if m.ispkg and m.name not in NO_METHODS]
+
+
+@pytest.mark.parametrize('package', packages())
+def test_every_public_method_has_a_row(package):
+  assert package in TABLES, f'Add the package {package!r} to TABLES.'
+  table, others = TABLES[package]
+  names = importlib.import_module(f'paramspace.{package}').__all__
+  methods = {n for n in names if n.islower()} - set(others)
+  missing, gone = methods - set(table), set(table) - methods
+  assert not missing, f'{package}: add a row for {sorted(missing)}.'
+  assert not gone, f'{package}: rows without a method: {sorted(gone)}.'
+  assert set(others) <= set(names), f'{package}: no longer public: {others}.'
+
+
+# The laws of theta = f(theta_0, z).
+
+
+@every_reparam
+def test_the_initial_coordinates_give_the_origin_bit_for_bit(name):
+  rp, z, frozen = initial(name)
+  theta = jax.jit(rp.apply)(PARAMS, z, frozen)
+  chex.assert_trees_all_equal(theta, PARAMS)
+  chex.assert_trees_all_equal_dtypes(theta, PARAMS)
+
+
+@every_reparam
+def test_jit_changes_nothing(name):
+  rp, _, frozen = initial(name)
+  chex.assert_trees_all_close(
+    jax.jit(rp.apply)(PARAMS, moved(name), frozen),
+    rp.apply(PARAMS, moved(name), frozen),
+    atol=1e-6,
+    rtol=1e-6,
+  )
+
+
+@every_reparam
+def test_integer_and_boolean_leaves_are_carried(name):
+  rp, _, frozen = initial(name)
+  theta = jax.jit(rp.apply)(PARAMS, moved(name), frozen)
+  for leaf in ('step', 'trained'):
+    chex.assert_trees_all_equal(theta[leaf], PARAMS[leaf])
+    assert theta[leaf].dtype == PARAMS[leaf].dtype
+
+
+@every_reparam
+def test_the_number_of_trained_scalars(name):
+  _, z, _ = initial(name)
+  assert reparam.count(z) == REPARAMS[name].count
+
+
+@every_reparam
+def test_nested_is_declared(name):
+  rp, z, _ = initial(name)
+  assert rp.nested == REPARAMS[name].nested
+  assert not rp.nested or z.ndim == 1
+
+
+@linear_reparam
+def test_theta_is_affine_in_the_coordinates(name):
+  rp, z, frozen = initial(name)
+  v = normal(1, z)
+  apply = jax.jit(lambda z: weights(rp.apply(PARAMS, z, frozen)))
+  origin, one = apply(z), apply(add(z, v))
+  two = apply(add(z, jax.tree.map(lambda v: -2 * v, v)))
+  expected = jax.tree.map(lambda o, a: o - 2 * (a - o), origin, one)
+  chex.assert_trees_all_close(two, expected, atol=2e-5)
+
+
+@every_reparam
+def test_the_backward_pass_is_the_exact_adjoint(name):
+  rp, _, frozen = initial(name)
+
+  @jax.jit
+  def both(z, v, g, frozen):
+    f = lambda z: weights(rp.apply(PARAMS, z, frozen))
+    return jax.jvp(f, (z,), (v,))[1], jax.vjp(f, z)[1](g)[0]
+
+  v, g = normal(2, moved(name)), normal(3, weights(PARAMS))
+  forward, backward = both(moved(name), v, g, frozen)
+  scale = np.sqrt(dot(forward, forward) * dot(g, g))
+  assert abs(dot(forward, g) - dot(v, backward)) < 1e-5 * scale
+
+
+@linear_reparam
+def test_gradient_and_hessian_against_the_matrix(name):
+  """P^T g and P^T H P v, with P from the forward pass alone."""
+  rp, z0, frozen = initial(name)
+  start, unravel = ravel_pytree(z0)
+  v = jax.random.normal(jax.random.key(4), start.shape)
+
+  @jax.jit
+  def derivatives(z, v, frozen):
+    f = lambda z: loss(rp.apply(PARAMS, unravel(z), frozen))
+    forward_over_reverse = jax.jvp(jax.grad(f), (z,), (v,))
+    reverse = jax.grad(lambda z: jnp.vdot(jax.grad(f)(z), v))(z)
+    return *forward_over_reverse, reverse
+
+  @jax.jit
+  def delta(v, frozen):
+    f = lambda z: ravel_pytree(weights(rp.apply(PARAMS, unravel(z), frozen)))[0]
+    return jax.jvp(f, (start,), (v,))[1]
+
+  z = ravel_pytree(moved(name))[0]
+  theta = weights(jax.jit(rp.apply)(PARAMS, moved(name), frozen))
+  theta = np.asarray(ravel_pytree(theta)[0], np.float64)
+  columns = jax.jit(jax.vmap(delta, (0, None)))(jnp.eye(start.size), frozen)
+  p = np.asarray(columns, np.float64).T  # [D, d]
+  gradient = p.T @ (np.cos(theta) + theta**2 / 2)
+  curvature = p.T @ ((theta - np.sin(theta)) * (p @ np.asarray(v)))
+  got, product, reverse = derivatives(z, v, frozen)
+  close = functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-4)
+  close(got, gradient)
+  close(product, curvature)
+  close(reverse, curvature)
+
+
+@every_reparam
+def test_vmap_over_coordinates_is_a_loop(name):
+  rp, z, frozen = initial(name)
+  apply = jax.jit(rp.apply)
+  zs = [z, moved(name)]
+  stack = jax.tree.map(lambda *x: jnp.stack(x), *zs)
+  batch = jax.jit(jax.vmap(rp.apply, (None, 0, None)))(PARAMS, stack, frozen)
+  for i, z in enumerate(zs):
+    chex.assert_trees_all_close(
+      jax.tree.map(lambda x, i=i: x[i], batch),
+      apply(PARAMS, z, frozen),
+      atol=1e-6,
+      rtol=1e-6,
+    )
+
+
+@every_reparam
+def test_vmap_over_keys_is_a_loop(name):
+  rp, _, _ = initial(name)
+
+  def draw_and_move(key):
+    _, frozen = rp.init(key, PARAMS)
+    return rp.apply(PARAMS, moved(name), frozen)
+
+  keys = jax.random.split(KEY, 2)
+  batch = jax.jit(jax.vmap(draw_and_move))(keys)
+  one = jax.jit(draw_and_move)
+  for i, key in enumerate(keys):
+    chex.assert_trees_all_close(
+      jax.tree.map(lambda x, i=i: x[i], batch), one(key), atol=1e-6, rtol=1e-6
+    )
+  if REPARAMS[name].dependent != 'nothing is drawn':
+    kernel = batch['Dense_0']['kernel']
+    assert not np.allclose(kernel[0], kernel[1])
+
+
+@every_reparam
+def test_bfloat16_parameters_are_the_float32_result_cast_once(name):
+  rp, _, _ = initial(name)
+  narrow = make_params(jnp.bfloat16)
+  wide = jax.tree.map(
+    lambda x: x.astype(jnp.float32) if trees.is_floating(x) else x, narrow
+  )
+  start, frozen = jax.jit(rp.init)(KEY, narrow)
+  z = jax.tree.map(lambda x, v: v.astype(x.dtype), start, moved(name))
+  got = jax.jit(rp.apply)(narrow, z, frozen)
+  chex.assert_trees_all_equal_dtypes(got, narrow)
+  z = jax.tree.map(lambda x: x.astype(jnp.float32), z)
+  expected = jax.jit(rp.apply)(wide, z, frozen)
+  expected = jax.tree.map(lambda x, n: x.astype(n.dtype), expected, narrow)
+  chex.assert_trees_all_equal(got, expected)
+
+
+@pytest.mark.parametrize('axis', [0, -1])
+@every_reparam
+def test_sharded_over_eight_devices_is_unsharded(name, axis):
+  rp, _, frozen = initial(name)
+  auto = (jax.sharding.AxisType.Auto,)
+  mesh = jax.make_mesh((8,), ('devices',), axis_types=auto)
+
+  def sharding(x):
+    spec = [None] * x.ndim
+    if x.ndim and x.shape[axis] % 8 == 0:
+      spec[axis] = 'devices'
+    return jax.NamedSharding(mesh, jax.P(*spec))
+
+  def step(params, z, frozen):
+    theta, back = jax.vjp(lambda z: rp.apply(params, z, frozen), z)
+    grads = jax.grad(loss, allow_int=True)(theta)
+    return theta, back(grads)[0]
+
+  where = jax.tree.map(sharding, PARAMS)
+  sharded = jax.device_put(PARAMS, where)
+  z, frozen = jax.device_put(
+    (moved(name), frozen), jax.NamedSharding(mesh, jax.P())
+  )
+  theta, gradient = jax.jit(step)(sharded, z, frozen)
+  expected = jax.jit(step)(PARAMS, moved(name), initial(name)[2])
+  chex.assert_trees_all_close(theta, expected[0], atol=1e-6, rtol=1e-6)
+  chex.assert_trees_all_close(gradient, expected[1], atol=1e-4, rtol=1e-5)
+  for leaf, x in trees.named(theta).items():
+    want = trees.named(where)[leaf]
+    assert x.sharding.is_equivalent_to(want, x.ndim), (leaf, x.sharding)
+
+
+@independent_reparam
+def test_a_draw_does_not_depend_on_other_leaves(name):
+  rp, _, frozen = initial(name)
+  more = PARAMS | {'A': {'kernel': jnp.ones((5, 5)), 'bias': jnp.ones(16)}}
+  leaves = list(weights(PARAMS))
+  own = lambda frozen: {
+    n: x
+    for n, x in trees.named(frozen).items()
+    if any(n.endswith(f'/{leaf}') for leaf in leaves)
+  }
+  draws = own(frozen)
+  assert draws, 'The row draws nothing by leaf: say so in `dependent`.'
+  other = own(jax.jit(rp.init)(KEY, more)[1])
+  chex.assert_trees_all_equal(draws, other)
+
+
+@every_reparam
+def test_saved_coordinates_come_back_with_their_basis(name, tmp_path):
+  rp, _, frozen = initial(name)
+  path = tmp_path / 'z.npz'
+  reparam.save(path, rp, KEY, PARAMS, moved(name))
+  z, drawn = reparam.load(path, rp, PARAMS)
+  chex.assert_trees_all_equal(z, moved(name))
+  chex.assert_trees_all_equal(drawn, frozen)
+
+
+@every_reparam
+def test_a_basis_of_another_key_is_refused(name, tmp_path):
+  if REPARAMS[name].dependent == 'nothing is drawn':
+    pytest.skip('nothing is drawn')
+  rp, _, _ = initial(name)
+  path = tmp_path / 'z.npz'
+  reparam.save(path, rp, KEY, PARAMS, moved(name))
+  with np.load(path) as file:
+    saved = dict(file)
+  np.savez(path, **saved | {'key': saved['key'] + 1})
+  with pytest.raises(ValueError, match='not the one that was saved'):
+    reparam.load(path, rp, PARAMS)
+
+
+@every_reparam
+def test_coordinates_of_another_shape_are_refused(name):
+  rp, z, frozen = initial(name)
+  wrong = jax.tree.map(lambda x: jnp.zeros((*x.shape, 2)), z)
+  with pytest.raises(ValueError, match='should be|should have'):
+    jax.eval_shape(rp.apply, PARAMS, wrong, frozen)
+  with pytest.raises(ValueError, match='should be|different leaves'):
+    reparam.merge(rp, PARAMS, wrong, frozen)
+
+
+@pytest.mark.parametrize('tree', [{}, {'step': jnp.array(3)}])
+@every_reparam
+def test_a_tree_without_weights_is_refused(name, tree):
+  with pytest.raises(ValueError, match='no floating-point parameters'):
+    REPARAMS[name].make().init(KEY, tree)
+
+
+@pytest.mark.parametrize('dim', [0, -1, 2.5, True])
+@reparam_with_dim
+def test_a_dimension_is_a_positive_integer(name, dim):
+  with pytest.raises(ValueError, match='must be a positive integer, got'):
+    getattr(reparam, name)(dim=dim)
+
+
+@reparam_with_dim
+def test_a_subspace_is_no_larger_than_the_space(name):
+  rp = getattr(reparam, name)(dim=D + 1)
+  with pytest.raises(ValueError, match=f'{D + 1}, more than the {D} param'):
+    rp.init(KEY, PARAMS)
