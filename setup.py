@@ -5,10 +5,12 @@ import pathlib
 import setuptools
 
 TEST = [
+  'chex>=0.1.88',
   'equinox>=0.13',
   'pytest>=8',
   'pytest-xdist>=3.6',
   'ruff>=0.12',
+  'scipy>=1.13',
 ]
 
 setuptools.setup(
@@ -24,8 +26,6 @@ setuptools.setup(
   ),
   python_requires='>=3.11',
   install_requires=[
-    'absl-py>=2.1',
-    'chex>=0.1.88',
     'flax>=0.10',
     'jax>=0.10',
     'matplotlib>=3.9',
@@ -36,7 +36,6 @@ setuptools.setup(
     'pooch>=1.8',
     'rich>=13.7',
     'scikit-learn>=1.5',
-    'scipy>=1.13',
   ],
   extras_require={
     'test': TEST,

@@ -10,7 +10,6 @@ import optax
 
 from experiments import tasks
 from paramspace import base
-from paramspace import reparam
 from paramspace import trees
 
 
@@ -57,15 +56,7 @@ class State(NamedTuple):
 
 
 class Program:
-  """The three compiled functions of a group of rows.
-
-  Attributes:
-    start: `(rows) -> (Start, State)`.
-    train: `(start, state, rows, step, batches) -> (State, loss [n])` trains on
-      `batches`, `[orders, steps, batch]` of indices, from step `step` on;
-      `state` is donated. The loss is the mean over the steps.
-    measure: `(start, state, rows) -> {name: [n]}`, on the test split.
-  """
+  """The three compiled functions of a group of rows."""
 
   def __init__(
     self,
@@ -79,16 +70,37 @@ class Program:
     self._measure = jax.jit(self._measure_rows)
 
   def start(self, rows: Rows) -> tuple[Start, State]:
+    """Initialises every row.
+
+    Args:
+      rows: The rows.
+
+    Returns:
+      What stays and what changes, `[n]` in front of every leaf.
+    """
     return self._start(rows)
 
   def train(
     self, start: Start, state: State, rows: Rows, step: int, batches: jax.Array
   ) -> tuple[State, jax.Array]:
+    """Trains every row on the same number of batches.
+
+    Args:
+      start: What the rows began with.
+      state: Where they are; donated.
+      rows: The rows.
+      step: Steps behind them.
+      batches: Indices of training images, `[orders, steps, batch]`.
+
+    Returns:
+      The new state, and each row's mean loss over the steps, `[n]`.
+    """
     return self._train(start, state, rows, step, batches, self._task.train)
 
   def measure(
     self, start: Start, state: State, rows: Rows
   ) -> dict[str, jax.Array]:
+    """Returns loss and accuracy on the test split, `[n]` each."""
     found = self._measure(start, state, rows, self._task.test)
     return {'test_loss': found.loss, 'test_accuracy': found.accuracy}
 

@@ -49,11 +49,11 @@ def sweep(scale: str = 'laptop') -> Iterator[dict]:
       'dim': 0,
       'optimizer.learning_rate': 0.1,
     }
-    yield {'seed': seed, 'optimizer.learning_rate': 1.0}
+    yield {'seed': seed, 'optimizer.learning_rate': 3.0}
     yield {
       'seed': seed,
       'rebase_every': 1,
-      'optimizer.learning_rate': 16.0,
+      'optimizer.learning_rate': 2.0,
     }
 
 

@@ -73,6 +73,7 @@ def run(config: ml_collections.ConfigDict, run: Any) -> dict[str, Any]:
     'peak_bytes': bytes_peak,
     'direct_peak_bytes': direct_peak,
     'device': jax.devices()[0].device_kind,
+    'cores': os.cpu_count(),
   }
 
 

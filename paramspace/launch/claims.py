@@ -16,15 +16,16 @@ class Claim(NamedTuple):
   Attributes:
     quantity: A key of the figure module's `summary(results)`.
     paper: The paper's number; None if it gives none.
-    ours: What we measured, and expect again.
-    tolerance: How far from `ours` a measurement may be, relative to it.
+    ours: What we measured, and expect again; None where we have not, and then
+      the paper's number is expected.
+    tolerance: How far from that a measurement may be, relative to it.
     source: Where the paper says so: authors, year, figure or table.
     note: What to know when the two differ.
   """
 
   quantity: str
   paper: float | None
-  ours: float
+  ours: float | None
   tolerance: float
   source: str
   note: str = ''
@@ -34,7 +35,7 @@ class Verdict(NamedTuple):
   """A claim that was checked.
 
   Attributes:
-    holds: Whether the measurement is within the tolerance of ours.
+    holds: Whether the measurement is within the tolerance.
     measured: The number that was measured.
     line: All of it as one line.
   """
@@ -55,7 +56,8 @@ def check(claim: Claim, summary: Mapping[str, Measured]) -> Verdict:
     The verdict. A measurement that is not finite holds nothing.
 
   Raises:
-    errors.UsageError: If the summary has no such quantity.
+    errors.UsageError: If the summary has no such quantity, or the claim has
+      neither number.
 
   Examples:
     >>> claim = Claim('d_int90', 750, 700, 0.1, 'Li et al. 2018, Fig. 2')
@@ -66,15 +68,18 @@ def check(claim: Claim, summary: Mapping[str, Measured]) -> Verdict:
     raise errors.UsageError(
       resolve.unknown('measured quantity', claim.quantity, summary)
     )
+  if claim.ours is None and claim.paper is None:
+    raise errors.UsageError(
+      f'The claim about {claim.quantity} has no number: give `ours` or `paper`.'
+    )
   found = summary[claim.quantity]
   value, *interval = found if isinstance(found, (tuple, list)) else (found,)
-  distance = abs(value - claim.ours)
-  holds = math.isfinite(value) and (
-    distance <= claim.tolerance * abs(claim.ours)
-  )
+  expected = claim.paper if claim.ours is None else claim.ours
+  distance = abs(value - expected)
+  holds = math.isfinite(value) and distance <= claim.tolerance * abs(expected)
   span = ' [{:.4g}, {:.4g}]'.format(*interval) if interval else ''
   line = (
-    f'{claim.quantity} = {value:.4g}{span}; expected {claim.ours:.4g} +- '
+    f'{claim.quantity} = {value:.4g}{span}; expected {expected:.4g} +- '
     f'{claim.tolerance:.0%}: {"holds" if holds else "DOES NOT HOLD"}; '
     + (f'paper {claim.paper:.4g} ' if claim.paper is not None else '')
     + f'({claim.source})'

@@ -1,0 +1,19 @@
+r"""The whole digits sweep in one program, over its points one after another.
+
+Run: paramspace run configs/benchmarks/one_program.py
+Time: @ONE_TIME@
+Expect: @ONE@
+"""
+
+import ml_collections
+
+
+def get_config(scale: str = 'laptop') -> ml_collections.ConfigDict:
+  """Returns the point; `experiments/benchmarks/one_program.py` reads it."""
+  config = ml_collections.ConfigDict()
+  config.study = 'experiments.benchmarks.one_program'
+  config.scale = scale
+  config.path = 'configs/intrinsic_dimension/digits_fc.py'
+  config.target_scale = scale
+  config.execution = dict(group_size=0)
+  return config
