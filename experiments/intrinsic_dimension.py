@@ -63,21 +63,18 @@ def _train(
   configs: Sequence[Config], run: Any, log: Callable[..., None]
 ) -> list[dict[str, Any]]:
   config, seeds = configs[0], sorted({c.seed for c in configs})
-  method = _method(configs)
-  task = tasks.make(
-    data=config.data,
-    model=config.model,
-    shuffled_pixels=config.shuffled_pixels,
-    standardize=config.standardize,
-  )
   rows = subspace_training.Rows(
     key=jax.vmap(jax.random.key)(jnp.array([c.seed for c in configs])),
     dim=jnp.array([c.dim for c in configs]),
     learning_rate=jnp.array([c.optimizer.learning_rate for c in configs]),
     order=jnp.array([seeds.index(c.seed) for c in configs]),
   )
-  program = subspace_training.Program(task, method, config)
-  start, state = program.start(rows)
+  try:  # What is wrong with the config or the data shows here.
+    task = _task(config)
+    program = subspace_training.Program(task, _method(configs), config)
+    start, state = program.start(rows)
+  except (OSError, ValueError) as e:
+    raise errors.UsageError(str(e)) from e
   step, state = run.checkpoints.restore(state) or (0, state)
   per_epoch = len(task.train.labels) // config.batch_size
   total = config.epochs * per_epoch
@@ -112,22 +109,29 @@ def _train(
   ]
 
 
+def _task(config: Config) -> tasks.Task:
+  """Returns data, model and loss."""
+  return tasks.make(
+    data=config.data,
+    model=config.model,
+    shuffled_pixels=config.shuffled_pixels,
+    standardize=config.standardize,
+  )
+
+
 def _method(configs: Sequence[Config]) -> base.Reparam:
   """Returns the reparameterization that all rows share."""
   config = configs[0]
   if config.direct:
     return reparam.full()
-  try:
-    method = resolve.from_config(config.method)
-  except ValueError as e:
-    raise errors.UsageError(f'config.method: {e}') from None
+  method = resolve.from_config(config.method)
   for c in configs:
     if not 0 < c.dim <= c.method.dim:
-      raise errors.UsageError(
+      raise ValueError(
         f'`dim` must lie in 1..`method.dim` = {c.method.dim}, got {c.dim}.'
       )
     if c.dim != c.method.dim and not method.nested:
-      raise errors.UsageError(
+      raise ValueError(
         f'{c.method.name} is not nested, so `dim` must be `method.dim` = '
         f'{c.method.dim}, got {c.dim}; sweep the two together.'
       )

@@ -93,7 +93,7 @@ def match(tree: base.Params, pattern: Pattern) -> list[str]:
     found = [n for n in leaves if re.fullmatch(pattern, n)]
   if not found:
     raise ValueError(
-      f'The pattern {pattern!r} matches no leaf (that an earlier pattern left); '
+      f'The pattern {pattern!r} matches no leaf that an earlier one left; '
       f'near misses: {nearest(str(pattern), list(leaves))}. It must match the '
       'whole name.'
     )

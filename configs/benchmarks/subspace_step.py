@@ -23,7 +23,7 @@ def get_config(scale: str = 'laptop') -> ml_collections.ConfigDict:
   config.size = 199_210  # About how many parameters, D.
   config.method = dict(name='reparam.hashed', dim=750)
   config.batch = 128
-  config.steps = 20  # In one program.
+  config.steps = 40  # In one program.
   config.rounds = 15
   config.execution = dict(group_size=0)
   return config
@@ -37,7 +37,7 @@ def sweep(scale: str = 'laptop') -> Iterator[dict]:
     yield {'method.name': f'reparam.{name}', 'steps': steps}
   if scale == 'smoke':
     return
-  sizes = ((200_000, 20, 9), (2_000_000, 10, 7), (20_000_000, 4, 5))
+  sizes = ((200_000, 40, 9), (2_000_000, 20, 7), (20_000_000, 8, 4))
   dims = (100, 1_000, 10_000)
   for name, (size, steps, rounds), dim in itertools.product(names, sizes, dims):
     yield {

@@ -1,7 +1,7 @@
 r"""Scikit-learn digits, 8x8 pixels, a 64-64-64-10 network (D = 8,970).
 
-Paper: none; the smallest real problem, in a minute. The method is that of
-  Li et al, 2018, https://arxiv.org/abs/1804.08838.
+Paper: none has it; the method is that of Li et al, 2018,
+  https://arxiv.org/abs/1804.08838.
 Run: paramspace reproduce configs/intrinsic_dimension/digits_fc.py
 Time: @DIGITS_TIME@
 Expect: @DIGITS@

@@ -1,8 +1,10 @@
 r"""MNIST, a 784-200-200-10 network (D = 199,210).
 
-Paper: Li et al, 2018, https://arxiv.org/abs/1804.08838, Figure 2, Table 1.
+Paper: Li et al, 2018, https://arxiv.org/abs/1804.08838, Table 1: d_int90 = 750
+  at an accuracy of 0.9 (bootstrap over the authors' runs: 786 +- 66).
 Run: paramspace reproduce configs/intrinsic_dimension/mnist_fc.py
-Time: @FC_TIME@
+Time: 15 min on 2 cores; hours with `--scale paper`, which takes the paper's
+  learning rate, epochs and dimensions.
 Expect: @FC@
 """
 

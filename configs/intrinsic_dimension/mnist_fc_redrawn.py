@@ -1,7 +1,7 @@
-r"""MNIST, a 784-128-10 network in 250 dimensions, fixed or redrawn each step.
+r"""MNIST, 784-128-10 in 250 dimensions, fixed or redrawn each step.
 
 Paper: Gressmann et al, 2020, https://arxiv.org/abs/2011.04720, Table 1:
-  fixed 80.0%, redrawn 93.9%, SGD 98.3%.
+  accuracy 0.800 with a fixed basis, 0.939 redrawn, 0.983 with SGD.
 Run: paramspace reproduce configs/intrinsic_dimension/mnist_fc_redrawn.py
 Time: @RE_TIME@
 Expect: @RE@

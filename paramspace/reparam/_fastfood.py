@@ -1,7 +1,6 @@
 """Fastfood: one long structured Gaussian transform."""
 
 import itertools
-import math
 from typing import NamedTuple
 
 import jax

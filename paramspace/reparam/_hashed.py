@@ -11,11 +11,11 @@ from paramspace.reparam import _tiles
 
 
 def hashed(dim: int, scale: str = 'isometric') -> base.Reparam:
-  r"""theta_i = theta_0,i + s_i z_h(i) / sqrt(n_h(i)): one coordinate per weight.
+  r"""theta_i = theta_0,i + s_i z_h(i) / sqrt(n_h(i)): shared, signed values.
 
   P has one entry +-1/sqrt(n_j) in each row, and n_j, the number of weights on
-  coordinate j, is floor(D/d) or ceil(D/d): P^T P = I exactly. It is the cheapest
-  projection there is: forward a broadcast, backward a sum, no scatter.
+  coordinate j, is floor(D/d) or ceil(D/d): P^T P = I exactly. It is the
+  cheapest projection there is: forward a broadcast, backward a sum.
 
   Args:
     dim: Number of trained coordinates, d.

@@ -114,8 +114,8 @@ def load(
   want = saved['fingerprint']
   if not np.allclose(found, want, rtol=0, atol=RTOL * np.abs(want).max()):
     raise ValueError(
-      f'{path}: the basis drawn here is not the one that was saved (fingerprint '
-      f'{found[:3]}..., saved {want[:3]}...). The method, its settings, the '
+      f'{path}: the basis drawn here is not the one that was saved '
+      f'(fingerprint {found[:3]}..., saved {want[:3]}...). The method, its settings, the '
       "shapes of the parameters or JAX's random numbers differ from those at "
       'the time of saving.'
     )
