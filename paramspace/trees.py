@@ -62,10 +62,20 @@ def floating(tree: base.Params) -> dict[str, jax.Array]:
 def replace(tree: base.Params, leaves: Mapping[str, jax.Array]) -> base.Params:
   """Returns `tree` with the leaves named in `leaves` replaced.
 
+  Raises:
+    ValueError: If one of them is not in the tree.
+
   >>> replace({'a': 1.0, 'b': 2.0}, {'b': 3.0})
   {'a': 1.0, 'b': 3.0}
   """
-  new = [leaves.get(n, x) for n, x in named(tree).items()]
+  old = named(tree)
+  for name in leaves:
+    if name not in old:
+      raise ValueError(
+        f'There is no leaf {name!r} to replace; near misses: '
+        f'{nearest(name, list(old))}.'
+      )
+  new = [leaves.get(n, x) for n, x in old.items()]
   return jax.tree.unflatten(jax.tree.structure(tree), new)
 
 
@@ -109,6 +119,12 @@ def key_for(key: base.PRNGKey, name: str) -> base.PRNGKey:
   return jax.random.fold_in(key, zlib.crc32(name.encode()))
 
 
+def widen(x: jax.Array) -> jax.Array:
+  """Returns `x` in the dtype of its arithmetic, float32 or wider."""
+  narrow = jnp.finfo(x.dtype).bits < 32
+  return x.astype(jnp.float32) if narrow else x
+
+
 def shift(params: base.Params, deltas: Mapping[str, jax.Array]) -> base.Params:
   """Returns `params + deltas`, added in float32 or wider and cast once.
 
@@ -121,8 +137,7 @@ def shift(params: base.Params, deltas: Mapping[str, jax.Array]) -> base.Params:
   """
 
   def add(x, delta):
-    wide = jnp.promote_types(x.dtype, jnp.float32)
-    return (x.astype(wide) + delta.astype(wide)).astype(x.dtype)
+    return (widen(x) + delta.astype(widen(x).dtype)).astype(x.dtype)
 
   leaves = named(params)
   return replace(params, {n: add(leaves[n], d) for n, d in deltas.items()})

@@ -15,9 +15,10 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
-import paramspace
 import pytest
 from jax.flatten_util import ravel_pytree
+
+import paramspace
 from paramspace import base
 from paramspace import reparam
 from paramspace import trees
@@ -82,11 +83,12 @@ REPARAMS = {
     count=5 + 16,
   ),
   'chain': Reparam(
-    lambda: reparam.chain(reparam.dense(dim=8), reparam.hashed(dim=3)), count=3
+    lambda: reparam.chain(reparam.hashed(dim=8), reparam.dense(dim=3)),
+    count=3,
+    nested=True,
   ),
   'add': Reparam(
-    lambda: reparam.add(reparam.dense(dim=4), reparam.hashed(dim=3)),
-    count=4 + 3,
+    lambda: reparam.add(reparam.hashed(dim=4), reparam.full()), count=4 + D
   ),
 }
 
@@ -98,6 +100,9 @@ TABLES = {
   ),
 }
 NO_METHODS = ('files', 'launch')  # Packages without methods.
+
+# Sharded along the last axis too; the others are made of these or flatten.
+SHARDED_BY_COLUMN = ('dense', 'hadamard', 'hashed')
 
 every_reparam = pytest.mark.parametrize('name', REPARAMS)
 linear_reparam = pytest.mark.parametrize(
@@ -129,6 +134,17 @@ def moved(name):
   """Returns coordinates away from the start."""
   _, z, _ = initial(name)
   return add(z, normal(11, z))
+
+
+@functools.cache
+def forward_and_backward(name):
+  rp, _, _ = initial(name)
+
+  def step(params, z, frozen):
+    theta, back = jax.vjp(lambda z: weights(rp.apply(params, z, frozen)), z)
+    return theta, back(jax.tree.map(jnp.sin, theta))[0]
+
+  return jax.jit(step)
 
 
 def normal(seed, like):
@@ -185,8 +201,9 @@ def test_the_initial_coordinates_give_the_origin_bit_for_bit(name):
   chex.assert_trees_all_equal_dtypes(theta, PARAMS)
 
 
-@every_reparam
+@reparam_with_dim
 def test_jit_changes_nothing(name):
+  """Of what computes; the combinators only call it."""
   rp, _, frozen = initial(name)
   chex.assert_trees_all_close(
     jax.jit(rp.apply)(PARAMS, moved(name), frozen),
@@ -297,16 +314,17 @@ def test_vmap_over_coordinates_is_a_loop(name):
 def test_vmap_over_keys_is_a_loop(name):
   rp, _, _ = initial(name)
 
-  def draw_and_move(key):
-    _, frozen = rp.init(key, PARAMS)
-    return rp.apply(PARAMS, moved(name), frozen)
+  def draw_and_move(init, apply, key):
+    _, frozen = init(key, PARAMS)
+    return apply(PARAMS, moved(name), frozen)
 
   keys = jax.random.split(KEY, 2)
-  batch = jax.jit(jax.vmap(draw_and_move))(keys)
-  one = jax.jit(draw_and_move)
+  each = functools.partial(draw_and_move, rp.init, rp.apply)
+  batch = jax.jit(jax.vmap(each))(keys)
   for i, key in enumerate(keys):
+    one = draw_and_move(jax.jit(rp.init), jax.jit(rp.apply), key)
     chex.assert_trees_all_close(
-      jax.tree.map(lambda x, i=i: x[i], batch), one(key), atol=1e-6, rtol=1e-6
+      jax.tree.map(lambda x, i=i: x[i], batch), one, atol=1e-6, rtol=1e-6
     )
   if REPARAMS[name].dependent != 'nothing is drawn':
     kernel = batch['Dense_0']['kernel']
@@ -315,12 +333,14 @@ def test_vmap_over_keys_is_a_loop(name):
 
 @every_reparam
 def test_bfloat16_parameters_are_the_float32_result_cast_once(name):
-  rp, _, _ = initial(name)
+  rp = initial(name)[0]
   narrow = make_params(jnp.bfloat16)
   wide = jax.tree.map(
     lambda x: x.astype(jnp.float32) if trees.is_floating(x) else x, narrow
   )
-  start, frozen = jax.jit(rp.init)(KEY, narrow)
+  start, drawn = jax.eval_shape(rp.init, KEY, narrow)
+  _, _, frozen = initial(name)
+  chex.assert_trees_all_equal_shapes_and_dtypes(drawn, frozen)
   z = jax.tree.map(lambda x, v: v.astype(x.dtype), start, moved(name))
   got = jax.jit(rp.apply)(narrow, z, frozen)
   chex.assert_trees_all_equal_dtypes(got, narrow)
@@ -330,42 +350,43 @@ def test_bfloat16_parameters_are_the_float32_result_cast_once(name):
   chex.assert_trees_all_equal(got, expected)
 
 
-@pytest.mark.parametrize('axis', [0, -1])
-@every_reparam
+@pytest.mark.parametrize(
+  ('name', 'axis'),
+  [(n, 0) for n in REPARAMS] + [(n, -1) for n in SHARDED_BY_COLUMN],
+)
 def test_sharded_over_eight_devices_is_unsharded(name, axis):
-  rp, _, frozen = initial(name)
+  _, _, frozen = initial(name)
   auto = (jax.sharding.AxisType.Auto,)
   mesh = jax.make_mesh((8,), ('devices',), axis_types=auto)
 
-  def sharding(x):
+  def place(x):
     spec = [None] * x.ndim
     if x.ndim and x.shape[axis] % 8 == 0:
       spec[axis] = 'devices'
-    return jax.NamedSharding(mesh, jax.P(*spec))
+    return jax.device_put(x, jax.NamedSharding(mesh, jax.P(*spec)))
 
-  def step(params, z, frozen):
-    theta, back = jax.vjp(lambda z: rp.apply(params, z, frozen), z)
-    grads = jax.grad(loss, allow_int=True)(theta)
-    return theta, back(grads)[0]
-
-  where = jax.tree.map(sharding, PARAMS)
-  sharded = jax.device_put(PARAMS, where)
-  z, frozen = jax.device_put(
-    (moved(name), frozen), jax.NamedSharding(mesh, jax.P())
+  params = jax.tree.map(place, PARAMS)
+  whole = jax.NamedSharding(mesh, jax.P())
+  shapes = {x.shape for x in weights(PARAMS).values()}
+  z = jax.tree.map(  # Those of `full` lie where their parameters do.
+    lambda x: place(x) if x.shape in shapes else jax.device_put(x, whole),
+    moved(name),
   )
-  theta, gradient = jax.jit(step)(sharded, z, frozen)
-  expected = jax.jit(step)(PARAMS, moved(name), initial(name)[2])
+  step = forward_and_backward(name)
+  theta, gradient = step(params, z, jax.device_put(frozen, whole))
+  expected = step(PARAMS, moved(name), frozen)
   chex.assert_trees_all_close(theta, expected[0], atol=1e-6, rtol=1e-6)
   chex.assert_trees_all_close(gradient, expected[1], atol=1e-4, rtol=1e-5)
-  for leaf, x in trees.named(theta).items():
-    want = trees.named(where)[leaf]
-    assert x.sharding.is_equivalent_to(want, x.ndim), (leaf, x.sharding)
+  for leaf, x in weights(params).items():
+    if not x.sharding.is_fully_replicated:
+      got = theta[leaf].sharding
+      assert got.is_equivalent_to(x.sharding, x.ndim), (leaf, got)
 
 
 @independent_reparam
 def test_a_draw_does_not_depend_on_other_leaves(name):
   rp, _, frozen = initial(name)
-  more = PARAMS | {'A': {'kernel': jnp.ones((5, 5)), 'bias': jnp.ones(16)}}
+  more = PARAMS | {'A': jnp.ones(5)}  # Before all others.
   leaves = list(weights(PARAMS))
   own = lambda frozen: {
     n: x
@@ -406,9 +427,9 @@ def test_a_basis_of_another_key_is_refused(name, tmp_path):
 def test_coordinates_of_another_shape_are_refused(name):
   rp, z, frozen = initial(name)
   wrong = jax.tree.map(lambda x: jnp.zeros((*x.shape, 2)), z)
-  with pytest.raises(ValueError, match='should be|should have'):
+  with pytest.raises(ValueError, match=r'should be|should have'):
     jax.eval_shape(rp.apply, PARAMS, wrong, frozen)
-  with pytest.raises(ValueError, match='should be|different leaves'):
+  with pytest.raises(ValueError, match=r'should be|different leaves'):
     reparam.merge(rp, PARAMS, wrong, frozen)
 
 

@@ -3,8 +3,9 @@ r"""Scikit-learn digits, 8x8 pixels, a 64-64-64-10 network (D = 8,970).
 Paper: none has it; the method is that of Li et al, 2018,
   https://arxiv.org/abs/1804.08838.
 Run: paramspace reproduce configs/intrinsic_dimension/digits_fc.py
-Time: @DIGITS_TIME@
-Expect: @DIGITS@
+Time: 30 s on 2 cores.
+Expect: d_int90 = 159 (144 to 166) at an accuracy of 0.9, 153 (137 to
+  161) at 0.9 of direct training.
 """
 
 from collections.abc import Iterator
@@ -66,7 +67,7 @@ def claim(scale: str = 'laptop') -> list[claims.Claim]:
     claims.Claim(
       quantity='d_int90_absolute',
       paper=None,
-      ours=None,
+      ours=159,
       tolerance=0.15,
       source='measured here',
     )

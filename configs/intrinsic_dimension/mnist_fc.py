@@ -5,7 +5,10 @@ Paper: Li et al, 2018, https://arxiv.org/abs/1804.08838, Table 1: d_int90 = 750
 Run: paramspace reproduce configs/intrinsic_dimension/mnist_fc.py
 Time: 15 min on 2 cores; hours with `--scale paper`, which takes the paper's
   learning rate, epochs and dimensions.
-Expect: @FC@
+Expect: d_int90 = 671 (639 to 683) at an accuracy of 0.9, 532 (520 to
+  552) at 0.9 of direct training. Below the paper's 750, because the learning
+  rate is ten times the paper's: at d = 750, after 16 epochs, 1e-3 gives 0.872,
+  3e-3 0.898 and 1e-2 0.908.
 """
 
 from collections.abc import Iterator
@@ -97,7 +100,7 @@ def claim(scale: str = 'laptop') -> list[claims.Claim]:
     claims.Claim(
       quantity='d_int90_absolute',
       paper=750,
-      ours=None,
+      ours=671,
       tolerance=0.15,
       source='Li et al, 2018, Table 1',
     )

@@ -5,7 +5,10 @@ Paper: Li et al, 2018, https://arxiv.org/abs/1804.08838, Table 1: d_int90 = 290
 Run: paramspace reproduce configs/intrinsic_dimension/mnist_lenet.py
 Time: 20 min on 2 cores; hours with `--scale paper`, which takes the paper's
   learning rate, epochs and dimensions.
-Expect: @LE@
+Expect: d_int90 = 249 (240 to 265) at an accuracy of 0.9, 231 (224 to
+  238) at 0.9 of direct training. Below the paper's 290, because the learning
+  rate is ten times the paper's: at d = 290, after 8 epochs, 1e-3 gives 0.848,
+  3e-3 0.890 and 1e-2 0.904.
 """
 
 from collections.abc import Iterator
@@ -75,7 +78,7 @@ def claim(scale: str = 'laptop') -> list[claims.Claim]:
     claims.Claim(
       quantity='d_int90_absolute',
       paper=290,
-      ours=None,
+      ours=249,
       tolerance=0.15,
       source='Li et al, 2018, Table 1',
     )

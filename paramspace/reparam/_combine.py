@@ -5,7 +5,6 @@ from typing import Any
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 
 from paramspace import base
 from paramspace import trees
@@ -80,20 +79,24 @@ def add(*parts: base.Reparam) -> base.Reparam:
   if not parts:
     raise ValueError('`add` needs at least one reparameterization.')
 
+  def widen(params):  # Cast once, after the sum, not once a part.
+    leaves = trees.floating(params)
+    return trees.replace(params, {n: trees.widen(x) for n, x in leaves.items()})
+
   def init(key: base.PRNGKey, params: base.Params):
-    keys = jax.random.split(key, len(parts))
+    keys, params = jax.random.split(key, len(parts)), widen(params)
     drawn = [rp.init(k, params) for rp, k in zip(parts, keys, strict=True)]
     return tuple(z for z, _ in drawn), tuple(frozen for _, frozen in drawn)
 
   def apply(params: base.Params, z: tuple, frozen: tuple):
     if len(z) != len(parts):
       raise ValueError(f'`z` should have {len(parts)} parts, got {len(z)}.')
-    origin = trees.floating(params)
+    wide = widen(params)
+    origin = trees.floating(wide)
 
     def delta(rp, z, frozen):
-      moved = trees.floating(rp.apply(params, z, frozen))
-      wide = lambda x: x.astype(jnp.promote_types(x.dtype, jnp.float32))
-      return {n: wide(moved[n]) - wide(x) for n, x in origin.items()}
+      moved = trees.floating(rp.apply(wide, z, frozen))
+      return {n: moved[n] - x for n, x in origin.items()}
 
     deltas = [delta(*part) for part in zip(parts, z, frozen, strict=True)]
     return trees.shift(params, jax.tree.map(lambda *d: sum(d), *deltas))

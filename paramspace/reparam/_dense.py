@@ -51,7 +51,7 @@ def dense(dim: int, scale: str = 'isometric') -> base.Reparam:
 
   References:
     Li et al, 2018, Measuring the Intrinsic Dimension of Objective Landscapes,
-    https://arxiv.org/abs/1804.08838, Section 2 and S7.
+    https://arxiv.org/abs/1804.08838, Eq. 2 and Section S7.
   """
   _check.dim_positive(dim)
   _scale.check(scale)

@@ -66,8 +66,8 @@ def fastfood(dim: int, scale: str = 'isometric') -> base.Reparam:
   of a leaf changes when another leaf is added.
 
   References:
-    Le, Sarlos and Smola, 2013, Fastfood, https://arxiv.org/abs/1408.3060,
-    Eq. 7. Li et al, 2018, https://arxiv.org/abs/1804.08838, S7.
+    Le, Sarlos and Smola, 2013, Fastfood, https://arxiv.org/abs/1408.3060.
+    Li et al, 2018, https://arxiv.org/abs/1804.08838, Section S7.
   """
   _check.dim_positive(dim)
   _scale.check(scale)

@@ -71,7 +71,7 @@ def hadamard(dim: int, scale: str = 'isometric') -> base.Reparam:
   References:
     Ailon and Chazelle, 2009, The Fast Johnson-Lindenstrauss Transform,
     https://doi.org/10.1137/060673096. Yu et al, 2016, Orthogonal Random
-    Features, https://arxiv.org/abs/1610.09072, Section 4.
+    Features, https://arxiv.org/abs/1610.09072.
   """
   _check.dim_positive(dim)
   _scale.check(scale)

@@ -35,7 +35,7 @@ def hashed(dim: int, scale: str = 'isometric') -> base.Reparam:
     >>> params = {'w': jnp.ones((2, 2))}
     >>> z, frozen = rp.init(jax.random.key(0), params)
     >>> moved = rp.apply(params, jnp.array([3.0, 0.0]), frozen)['w'] - 1.0
-    >>> float((moved**2).sum())  # |P z|^2 = |z|^2
+    >>> round(float((moved**2).sum()), 5)  # |P z|^2 = |z|^2
     9.0
 
   Note: the buckets follow rolled tiles (see `_tiles`), not the shuffle of
@@ -45,7 +45,7 @@ def hashed(dim: int, scale: str = 'isometric') -> base.Reparam:
 
   References:
     Chen et al, 2015, Compressing Neural Networks with the Hashing Trick,
-    https://arxiv.org/abs/1504.04788, Eq. 7. Li et al, 2025, Uni-LoRA,
+    https://arxiv.org/abs/1504.04788. Li et al, 2025, Uni-LoRA,
     https://arxiv.org/abs/2506.00799.
   """
   _check.dim_positive(dim)

@@ -32,19 +32,27 @@ def linear(
   Returns:
     `forward(x)`.
   """
-  # Zero, but a function of x: differentiation needs every part of b to be one.
-  # XLA removes it, and its transpose, from the program.
-  one = jax.tree.leaves(x)[0].ravel()[0]
-  nothing = jnp.where(False, one, jnp.zeros_like(one))
+  # `custom_linear_solve` can be differentiated where every part of b, and going
+  # back every part of the cotangent, is a function of the argument, not a
+  # constant zero. `_tied` makes them one; XLA removes it from the program.
   out = jax.eval_shape(forward, x)
-  zero = jax.tree.map(
-    lambda s: jnp.broadcast_to(nothing.astype(s.dtype), s.shape), out
-  )
+  zero = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), out)
   add = lambda a, b: jax.tree.map(jnp.add, a, b)
-  _, y = jax.lax.custom_linear_solve(
-    matvec=lambda xy: xy,
-    b=(x, zero),
-    solve=lambda _, b: (b[0], forward(b[0])),
-    transpose_solve=lambda _, c: (add(c[0], transpose(c[1])), c[1]),
+  _, y = _tied(
+    jax.lax.custom_linear_solve(
+      matvec=lambda xy: xy,
+      b=_tied((x, zero)),
+      solve=lambda _, b: (b[0], forward(b[0])),
+      transpose_solve=lambda _, c: (add(c[0], transpose(c[1])), c[1]),
+    )
   )
   return y
+
+
+def _tied(tree: Any) -> Any:
+  """Returns `tree`, each leaf of which looks like a function of all leaves."""
+  leaves = [x for x in jax.tree.leaves(tree) if x.size]
+  total = sum(x[(0,) * x.ndim].astype(jnp.float32) for x in leaves)
+  return jax.tree.map(
+    lambda x: jnp.where(False, total.astype(x.dtype), x), tree
+  )

@@ -61,7 +61,7 @@ def rebase(
 
   References:
     Gressmann et al, 2020, Improving Neural Network Training in Low Dimensional
-    Random Bases, https://arxiv.org/abs/2011.04720, Eq. 5.
+    Random Bases, https://arxiv.org/abs/2011.04720.
   """
   params = rp.apply(params, z, frozen)
   z, frozen = rp.init(key, params)

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import zipfile
 import zlib
 from typing import Any
 
@@ -12,6 +13,14 @@ import numpy as np
 from paramspace import base
 from paramspace import trees
 
+UNREADABLE = (
+  EOFError,
+  KeyError,
+  OSError,
+  TypeError,
+  ValueError,
+  zipfile.BadZipFile,
+)
 PARTS = 8
 RTOL = 1e-3  # Of the largest entry: devices differ in the order of their sums.
 
@@ -37,10 +46,13 @@ def fingerprint(
   """
   cosine = lambda x: jnp.cos(jnp.arange(x.size, dtype=jnp.float32) + 1)
   probe = jax.tree.map(lambda x: cosine(x).reshape(x.shape).astype(x.dtype), z)
-  zero = jax.tree.map(lambda x: jnp.zeros(x.shape, jnp.float32), params)
+  leaves = trees.floating(params)
+  zero = {n: jnp.zeros(x.shape, x.dtype) for n, x in leaves.items()}
+  zero = trees.replace(params, zero)
   total = jnp.zeros(PARTS)
   for name, x in trees.floating(rp.apply(zero, probe, frozen)).items():
-    x = jnp.pad(x.ravel(), (0, -x.size % PARTS)).reshape(PARTS, -1)
+    x = jnp.pad(x.ravel().astype(jnp.float32), (0, -x.size % PARTS))
+    x = x.reshape(PARTS, x.size // PARTS)
     total = total + x.sum(1) * (1 + zlib.crc32(name.encode()) / 2**32)
   return total
 
@@ -94,29 +106,32 @@ def load(
       the basis drawn here is not the one that was saved.
   """
   try:
-    with np.load(path, allow_pickle=False) as file:
-      saved = dict(file)
+    with open(path, 'rb') as file, np.load(file, allow_pickle=False) as arrays:
+      saved = dict(arrays)
+    want = saved['fingerprint']
     key = jax.random.wrap_key_data(saved['key'], impl=str(saved['impl']))
-  except (ValueError, KeyError, EOFError, OSError) as error:
-    if isinstance(error, FileNotFoundError):
-      raise
+  except FileNotFoundError:
+    raise
+  except UNREADABLE as error:
     raise ValueError(
       f'{path} does not hold saved coordinates: {error}. Write it with '
       '`reparam.save`.'
     ) from error
   start, frozen = jax.jit(rp.init)(key, params)
-  z = {n[2:]: jnp.asarray(x) for n, x in saved.items() if n[:2] == 'z/'}
+  z = {n[2:]: x for n, x in saved.items() if n[:2] == 'z/'}
+  for name, x in trees.named(start).items():  # numpy has no name for bfloat16
+    if name in z and z[name].dtype == f'V{x.dtype.itemsize}':
+      z[name] = z[name].view(x.dtype)
   trees.check_same(trees.named(start), z, f'{path}: z')
-  z = trees.replace(start, z)
+  z = trees.replace(start, jax.tree.map(jnp.asarray, z))
   found = np.asarray(
     jax.jit(fingerprint, static_argnums=0)(rp, params, z, frozen)
   )
-  want = saved['fingerprint']
   if not np.allclose(found, want, rtol=0, atol=RTOL * np.abs(want).max()):
     raise ValueError(
       f'{path}: the basis drawn here is not the one that was saved '
-      f'(fingerprint {found[:3]}..., saved {want[:3]}...). The method, its settings, the '
-      "shapes of the parameters or JAX's random numbers differ from those at "
-      'the time of saving.'
+      f'(fingerprint {found[:3]}..., saved {want[:3]}...). The method, its '
+      "settings, the shapes of the parameters or JAX's random numbers differ "
+      'from those at the time of saving.'
     )
   return z, frozen

@@ -58,7 +58,7 @@ def sparse(dim: int, scale: str = 'isometric') -> base.Reparam:
   References:
     Li, Hastie and Church, 2006, Very Sparse Random Projections,
     https://doi.org/10.1145/1150402.1150436. Li et al, 2018,
-    https://arxiv.org/abs/1804.08838, S7.
+    https://arxiv.org/abs/1804.08838, Section S7.
   """
   _check.dim_positive(dim)
   _scale.check(scale)

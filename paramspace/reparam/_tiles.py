@@ -32,6 +32,7 @@ from paramspace.reparam import _linear
 COPIES = 8  # Weights per cell of a long leaf's tape, one bit each.
 BITS = 1 << np.arange(COPIES, dtype=np.uint8)
 WIDTH = 128  # Columns of a long leaf as a matrix, at least.
+LONG = 1 << 18  # From here on a leaf is long, even if it is no such matrix.
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -53,16 +54,18 @@ class _Plan(NamedTuple):
   """How one leaf reads.
 
   Attributes:
-    width: Columns of the leaf as a matrix of `[blocks, 8, width]`.
+    width: Columns of the head, a matrix of `[blocks, 8, width]`.
     blocks: Blocks that read the leaf's own tape; 0 for a short leaf.
     left: Cells from there to the end of the tape's last roll.
     rest: Weights that read the common tape.
+    even: Whether the tail, all that is not the head, has that form too.
   """
 
   width: int
   blocks: int
   left: int
   rest: int
+  even: bool
 
   @property
   def cells(self) -> int:
@@ -71,11 +74,14 @@ class _Plan(NamedTuple):
 
 def _plan(shape: tuple[int, ...], dim: int) -> _Plan:
   size, width = math.prod(shape), _width(shape)
-  if size < 4 * COPIES * dim or size % (COPIES * width):
-    return _Plan(width, 0, 0, size)
+  even = size % (COPIES * width) == 0
+  if size < 4 * COPIES * dim or (not even and size < LONG):
+    return _Plan(width, 0, 0, size, even)
+  width = width if even else 8 * WIDTH
   blocks = (size - COPIES * dim) // (COPIES * width)
   left = -(blocks * width) % dim
-  return _Plan(width, blocks, left, size - COPIES * (blocks * width + left))
+  rest = size - COPIES * (blocks * width + left)
+  return _Plan(width, blocks, left, rest, even)
 
 
 @functools.cache
@@ -150,21 +156,16 @@ def uses(tiles: Tiles, shapes: Shapes, dim: int) -> jax.Array:
 def _forward(z, tiles, shapes, plans):
   common, start, out = _tape(z, tiles.rolls['']), 0, {}
   for name, plan in plans.items():
-    rest = common[start : start + plan.rest]
+    weights = common[start : start + plan.rest]
     start += plan.rest
-    bits = tiles.signs[name]
     if plan.blocks:
       tape = _tape(z, tiles.rolls[name])
       left = jnp.broadcast_to(tape[plan.cells :], (COPIES, plan.left)).ravel()
       head = tape[: plan.cells].reshape(-1, 1, plan.width)
-      tail = jnp.concatenate([left, rest]).reshape(-1, COPIES, plan.width)
-      head, tail = jax.lax.optimization_barrier((head, tail))
-      bits = bits.reshape(-1, 1, plan.width)
-      weights = jnp.concatenate(
-        [_flip(head, bits[: plan.blocks]), _flip(tail, bits[plan.blocks :])]
-      )
+      tail = jnp.concatenate([left, weights])
+      weights = _flip_long(head, tail, tiles.signs[name], plan)
     else:
-      weights = _flip_short(rest, bits)
+      weights = _flip(weights, tiles.signs[name])
     out[name] = weights.reshape(shapes[name])
   return out
 
@@ -172,34 +173,62 @@ def _forward(z, tiles, shapes, plans):
 def _transpose(g, tiles, plans, dim):
   rest, total = [], 0
   for name, plan in plans.items():
-    bits = tiles.signs[name]
+    tail = g[name].ravel()
     if plan.blocks:
-      bits = bits.reshape(-1, plan.width)
-      x = g[name].reshape(-1, COPIES, plan.width)
-      # Written out, as XLA:CPU sums over a middle axis at half the speed.
-      copies = [
-        jnp.where(bits & bit != 0, -x[:, i], x[:, i])
-        for i, bit in enumerate(BITS)
-      ]
-      head = jax.lax.optimization_barrier(sum(copies))[: plan.blocks]
-      tail = _flip(x[plan.blocks :], bits[plan.blocks :, None]).ravel()
-      tail = jax.lax.optimization_barrier(tail)
+      head, tail = _flip_long_transpose(tail, tiles.signs[name], plan)
       left = tail[: COPIES * plan.left].reshape(COPIES, plan.left).sum(0)
       tape = jnp.concatenate([head.ravel(), left])
       total = total + _tape_transpose(tape, tiles.rolls[name], dim)
       rest.append(tail[COPIES * plan.left :])
     else:
-      rest.append(_flip_short(g[name].ravel(), bits))
+      rest.append(_flip(tail, tiles.signs[name]))
   common = jnp.concatenate(rest)
   return total + _tape_transpose(common, tiles.rolls[''], dim)
 
 
-def _flip(x: jax.Array, bits: jax.Array) -> jax.Array:
+def _flip_long(head, tail, bits, plan):
+  """Returns the flat weights of a long leaf, from the cells that they read."""
+  if not plan.even:
+    head = _flip_rows(head, bits[: plan.cells].reshape(-1, 1, plan.width))
+    tail = _flip(tail, bits[plan.cells :])
+    return jnp.concatenate([head.ravel(), tail])
+  bits, tail = (
+    bits.reshape(-1, 1, plan.width),
+    tail.reshape(-1, COPIES, plan.width),
+  )
+  head, tail = jax.lax.optimization_barrier((head, tail))
+  weights = [
+    _flip_rows(head, bits[: plan.blocks]),
+    _flip_rows(tail, bits[plan.blocks :]),
+  ]
+  return jnp.concatenate(weights).ravel()
+
+
+def _flip_long_transpose(g, bits, plan):
+  """Returns the sums over the copies of each cell, and the flat tail."""
+  if plan.even:
+    x, bits = g, bits.reshape(-1, plan.width)
+    tail = g.reshape(-1, COPIES, plan.width)[plan.blocks :]
+    tail = _flip_rows(tail, bits[plan.blocks :, None]).ravel()
+  else:
+    tail = _flip(g[COPIES * plan.cells :], bits[plan.cells :])
+    x, bits = g[: COPIES * plan.cells], bits[: plan.cells]
+    bits = bits.reshape(-1, plan.width)
+  x = x.reshape(-1, COPIES, plan.width)
+  # Written out, as XLA:CPU sums over a middle axis at half the speed.
+  copies = [
+    jnp.where(bits & bit != 0, -x[:, i], x[:, i]) for i, bit in enumerate(BITS)
+  ]
+  head, tail = jax.lax.optimization_barrier((sum(copies), tail))
+  return head[: plan.blocks], tail
+
+
+def _flip_rows(x: jax.Array, bits: jax.Array) -> jax.Array:
   """Returns x `[b, 8 or 1, w]` with the signs in the bits of `[b, 1, w]`."""
   return jnp.where((bits & BITS[None, :, None]) != 0, -x, x)
 
 
-def _flip_short(x: jax.Array, bits: jax.Array) -> jax.Array:
+def _flip(x: jax.Array, bits: jax.Array) -> jax.Array:
   """Returns x `[n]` with the signs in the bits of `[ceil(n / 8)]`."""
   return jnp.where((bits[:, None] & BITS[None] != 0).ravel()[: x.size], -x, x)
 
