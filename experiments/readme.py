@@ -27,11 +27,12 @@ PROBLEMS = (
   'cifar10_lenet',
 )
 STEPS = (
+  (199_210, 100),
   (199_210, 750),
-  (2e5, 1_000),
-  (2e6, 1_000),
-  (2e7, 1_000),
-  (2e7, 10_000),
+  (199_210, 10_000),
+  (2_000_000, 1_000),
+  (20_000_000, 1_000),
+  (20_000_000, 10_000),
 )
 
 
@@ -80,7 +81,7 @@ def steps() -> str:
         if (m, d) == (method, dim) and abs(big / size - 1) < 0.05
       ]
       text = f'{near[0]["ratio"]:.2f}' if near else 'no room'
-      line[f'D = {_short(size)}, d = {dim:,}'] = text
+      line[f'D = {size:,}, d = {dim:,}'] = text
     frozen = [
       r['frozen_bytes_per_parameter']
       for (m, _, _), r in rows.items()
@@ -135,12 +136,6 @@ def _interval(measured: Sequence[float]) -> str:
 
 def _paper(claim: Any) -> str:
   return '' if claim.paper is None else f'{claim.paper:,} ({claim.source})'
-
-
-def _short(size: float) -> str:
-  return (
-    f'{size:,}' if isinstance(size, int) else f'{size:.0e}'.replace('+0', '')
-  )
 
 
 def _markdown(rows: Sequence[Mapping[str, str]]) -> str:

@@ -37,7 +37,7 @@ def sweep(scale: str = 'laptop') -> Iterator[dict]:
     yield {'method.name': f'reparam.{name}', 'steps': steps}
   if scale == 'smoke':
     return
-  sizes = ((200_000, 40, 9), (2_000_000, 20, 7), (20_000_000, 8, 4))
+  sizes = ((199_210, 40, 9), (2_000_000, 20, 7), (20_000_000, 8, 4))
   dims = (100, 1_000, 10_000)
   for name, (size, steps, rounds), dim in itertools.product(names, sizes, dims):
     yield {

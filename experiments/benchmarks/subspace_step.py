@@ -135,9 +135,10 @@ def _program(
 
 
 def _width(size: int) -> int:
-  """Returns w for which 784-w-w-10 has about `size` parameters."""
+  """Returns w, a multiple of 8, for a 784-w-w-10 network of about that size."""
   linear = INPUTS + CLASSES + 2
-  return round((math.sqrt(linear**2 + 4 * (size - CLASSES)) - linear) / 2)
+  root = (math.sqrt(linear**2 + 4 * (size - CLASSES)) - linear) / 2
+  return 8 * round(root / 8)
 
 
 def _memory() -> int:

@@ -40,8 +40,9 @@ def hadamard(dim: int, scale: str = 'isometric') -> base.Reparam:
   where S_0 is a diagonal of signs, S_b rolls the d' values and flips their
   signs, and the last transform mixes k = 32 neighbours. Every factor is
   orthogonal, so P^T P = I exactly; it is off by the rows that are cut where the
-  size of a leaf is no multiple of k. H_d' S_0 z is common to all blocks and
-  costs nothing: a weight costs one product with a k x k matrix, each way.
+  size of a leaf is no multiple of k, and where D < d'. H_d' S_0 z is common to
+  all blocks and costs nothing: the rest is one product of D/k x k with k x k
+  numbers, each way.
 
   Args:
     dim: Number of trained coordinates, d.

@@ -61,6 +61,9 @@ def read(tiles, shapes, dim):
       head = own[: plan.cells].reshape(plan.blocks, 1, plan.width)
       head = np.broadcast_to(head, (plan.blocks, 8, plan.width)).ravel()
       rest = np.concatenate([head, np.tile(own[plan.cells :], 8), rest])
-      bits = bits.reshape(-1, plan.width, 8).swapaxes(1, 2).ravel()
+      # The bits of a byte belong to rows of one column, not to neighbours.
+      end = bits.size if plan.even else 8 * plan.cells
+      matrix = bits[:end].reshape(-1, plan.width, 8).swapaxes(1, 2)
+      bits = np.concatenate([matrix.ravel(), bits[end:]])
     out[name] = rest, 1.0 - 2.0 * bits[:size]
   return out

@@ -14,6 +14,7 @@ LONG = {'a': (2048,), 'b': (7,)}  # For d <= 64, `a` has a tape of its own.
 MATRIX = {'a': (64, 64), 'b': (33,), 'c': (5, 5, 3), 'd': ()}
 TWO = {'a': (8, 8, 16, 16), 'b': (3,), 'c': (128, 32)}
 SHORT = {'a': (7, 11), 'b': (13,)}
+ODD = {'a': (521, 523), 'b': (3,)}  # Large, and no matrix of eight rows.
 CASES = [
   (LONG, 1),
   (LONG, 64),
@@ -22,6 +23,7 @@ CASES = [
   (SHORT, 1),
   (SHORT, 9),
   (SHORT, 90),
+  (ODD, 6),
 ]
 
 
@@ -33,6 +35,7 @@ def test_the_cases_have_long_and_short_leaves():
   plans = [_tiles._plan(s, d) for shapes, d in CASES for s in shapes.values()]
   assert {bool(p.blocks) for p in plans} == {True, False}
   assert any(p.left for p in plans)
+  assert any(p.blocks and not p.even for p in plans)
 
 
 @pytest.mark.parametrize(('shapes', 'dim'), CASES)
