@@ -52,7 +52,7 @@ def linear(
 def _tied(tree: Any) -> Any:
   """Returns `tree`, each leaf of which looks like a function of all leaves."""
   leaves = [x for x in jax.tree.leaves(tree) if x.size]
-  total = sum(x[(0,) * x.ndim].astype(jnp.float32) for x in leaves)
+  total = sum(x.astype(jnp.float32).sum() for x in leaves)
   return jax.tree.map(
     lambda x: jnp.where(False, total.astype(x.dtype), x), tree
   )
