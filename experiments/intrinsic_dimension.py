@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
+from experiments import data as datasets
 from experiments import subspace_training
 from experiments import tasks
 from paramspace import base
@@ -59,6 +60,20 @@ def run_batch(configs: Sequence[Config], run: Any) -> list[dict[str, Any]]:
   return _train(configs, run, run.log)
 
 
+def row_bytes(config: Config) -> int:
+  """Estimates the memory of one row of `run_batch`, without reading the data.
+
+  Args:
+    config: As in `run`.
+  """
+  try:
+    task = _task(config, datasets.blank)
+    method = _method([config])
+    return subspace_training.Program(task, method, config).row_bytes()
+  except ValueError as e:
+    raise errors.UsageError(str(e)) from e
+
+
 def _train(
   configs: Sequence[Config], run: Any, log: Callable[..., None]
 ) -> list[dict[str, Any]]:
@@ -95,7 +110,7 @@ def _train(
       step += last - first
       metrics = program.measure(start, state, rows)
       log(step, train_loss=loss, **metrics)
-      bar.advance(last - first, best=float(metrics['test_accuracy'].max()))
+      bar.advance(last - first, best=_best(metrics))
       stop = run.should_stop() and step < total
       if stop or run.checkpoints.due(config.execution.checkpoint_seconds):
         run.checkpoints.save(step, state)
@@ -109,13 +124,16 @@ def _train(
   ]
 
 
-def _task(config: Config) -> tasks.Task:
+def _task(
+  config: Config, load: Callable[[str], datasets.Dataset] = datasets.load
+) -> tasks.Task:
   """Returns data, model and loss."""
   return tasks.make(
     data=config.data,
     model=config.model,
     shuffled_pixels=config.shuffled_pixels,
     standardize=config.standardize,
+    load=load,
   )
 
 
@@ -147,6 +165,14 @@ def _order(seed: int, epoch: int, count: int, batch: int) -> np.ndarray:
   generator = np.random.Generator(np.random.Philox(key=[seed, epoch]))
   order = generator.permutation(count).astype(np.int32)
   return order[: count // batch * batch].reshape(-1, batch)
+
+
+def _best(metrics: dict[str, jax.Array]) -> float:
+  """Returns the highest accuracy among the rows that did not diverge."""
+  accuracy, loss = (
+    np.asarray(metrics[f'test_{name}']) for name in ('accuracy', 'loss')
+  )
+  return float(accuracy[np.isfinite(loss)].max(initial=0))
 
 
 def _result(

@@ -111,6 +111,35 @@ class Program:
     )
     return trees.size(row)
 
+  def row_bytes(self) -> int:
+    """Estimates the memory of one row, from shapes alone.
+
+    Returns:
+      Bytes of what the row keeps, of a second state, of theta and its
+      gradient, and of the activations of a batch, that of training or of
+      evaluation. A projection's workspace is not in it.
+    """
+    row = jax.eval_shape(
+      lambda: Rows(jax.random.key(0), jnp.int32(0), jnp.zeros(()), jnp.int32(0))
+    )
+    start, state = jax.eval_shape(self._start_row, row)
+    images, labels = self._task.train
+    batch = max(self._config.batch_size, tasks.BATCH_SIZE)
+    shaped = lambda x: jax.ShapeDtypeStruct((batch, *x.shape[1:]), x.dtype)
+    # The residuals of the backward pass are the leaves of a `vjp` function.
+    residuals = jax.eval_shape(
+      lambda z, start, row, *of: jax.vjp(
+        lambda z: self._loss(z, start, row, *of), z
+      )[1],
+      state.z,
+      start,
+      row,
+      shaped(images),
+      shaped(labels),
+    )
+    kept = start, state, state, start.params, start.params, residuals
+    return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(kept))
+
   def _start_row(self, row: Rows) -> tuple[Start, State]:
     params = self._task.init(jax.random.fold_in(row.key, 0))
     z, frozen = self._method.init(jax.random.fold_in(row.key, 1), params)

@@ -61,6 +61,32 @@ def load(name: str) -> Dataset:
   return Dataset(*arrays, classes=10, digest=_digest(arrays))
 
 
+def blank(name: str) -> Dataset:
+  """Returns one black image where `load` returns all, without reading a file.
+
+  Args:
+    name: As in `load`.
+
+  Returns:
+    A data set of the same shapes and types but for the number of images; for
+    `jax.eval_shape`.
+
+  Raises:
+    ValueError: If there is no such data set.
+
+  Examples:
+    >>> blank('cifar10').train_images.shape
+    (1, 32, 32, 3)
+  """
+  if name not in _SHAPES:
+    raise ValueError(resolve.unknown('data set', name, _SHAPES))
+  images, labels = (
+    np.zeros((1, *_SHAPES[name]), np.uint8),
+    np.zeros(1, np.int32),
+  )
+  return Dataset(images, labels, images, labels, classes=10, digest='')
+
+
 _Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
@@ -116,6 +142,13 @@ _READERS = {
   'mnist': lambda: _mnist('mnist'),
   'fashion_mnist': lambda: _mnist('fashion_mnist'),
   'cifar10': _cifar10,
+}
+
+_SHAPES = {
+  'digits': (8, 8, 1),
+  'mnist': (28, 28, 1),
+  'fashion_mnist': (28, 28, 1),
+  'cifar10': (32, 32, 3),
 }
 
 NAMES = tuple(_READERS)

@@ -12,6 +12,8 @@ from experiments.figures import li2018
 from experiments.figures import points
 from experiments.figures import style
 
+COLUMNS = ('task', 'method', 'dim', 'n', 'diverged', 'mean', 'min', 'max')
+
 
 def table(results: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
   """Returns one row for each task, method and dimension.

@@ -13,6 +13,8 @@ from experiments.figures import curves
 from experiments.figures import li2018
 from experiments.figures import style
 
+COLUMNS = ('task', 'D', 'n', 'd_int90_absolute', 'd_int90_baseline')
+
 
 def table(results: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
   """Returns one row for each network, by size.

@@ -14,6 +14,7 @@ from experiments.figures import gressmann2020
 from experiments.figures import points
 from experiments.figures import style
 
+COLUMNS = ('basis', 'dim', 'n', 'diverged', 'mean', 'min', 'max', 'paper')
 FIXED = 'fixed'
 
 

@@ -3,7 +3,8 @@
 from experiments.tasks.classification import make
 from experiments.tasks.classification import Split
 from experiments.tasks.classification import Task
+from experiments.tasks.evaluation import BATCH_SIZE
 from experiments.tasks.evaluation import evaluate
 from experiments.tasks.evaluation import Evaluation
 
-__all__ = ('Evaluation', 'Split', 'Task', 'evaluate', 'make')
+__all__ = ('BATCH_SIZE', 'Evaluation', 'Split', 'Task', 'evaluate', 'make')

@@ -61,6 +61,7 @@ def make(
   model: Mapping[str, Any],
   shuffled_pixels: bool = False,
   standardize: bool = False,
+  load: Callable[[str], datasets.Dataset] = datasets.load,
 ) -> Task:
   """Makes a classification task.
 
@@ -72,6 +73,8 @@ def make(
     standardize: Whether to centre and scale each channel by the mean and
       deviation of the training set. Otherwise pixels lie in [0, 1], as in the
       intrinsic dimension paper.
+    load: What returns the data of that name; `datasets.blank` where only the
+      shapes matter.
 
   Returns:
     The task.
@@ -91,7 +94,7 @@ def make(
   References:
     Li et al, 2018, https://arxiv.org/abs/1804.08838, Section 3.
   """
-  dataset = datasets.load(data)
+  dataset = load(data)
   train_images, test_images = dataset.train_images, dataset.test_images
   if shuffled_pixels:
     train_images = pixels.shuffle(train_images)

@@ -9,6 +9,8 @@ import optax
 from experiments.tasks import classification
 from paramspace import base
 
+BATCH_SIZE = 1_000
+
 
 class Evaluation(NamedTuple):
   """How well parameters do on a split.
@@ -26,7 +28,7 @@ def evaluate(
   task: classification.Task,
   params: base.Params,
   split: classification.Split,
-  batch_size: int = 1_000,
+  batch_size: int = BATCH_SIZE,
 ) -> Evaluation:
   """Evaluates a model in batches; goes through `jit` and `vmap`.
 

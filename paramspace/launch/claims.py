@@ -73,16 +73,31 @@ def check(claim: Claim, summary: Mapping[str, Measured]) -> Verdict:
       f'The claim about {claim.quantity} has no number: give `ours` or `paper`.'
     )
   found = summary[claim.quantity]
-  value, *interval = found if isinstance(found, (tuple, list)) else (found,)
+  value = found[0] if isinstance(found, (tuple, list)) else found
   expected = claim.paper if claim.ours is None else claim.ours
   distance = abs(value - expected)
   holds = math.isfinite(value) and distance <= claim.tolerance * abs(expected)
-  span = ' [{:.4g}, {:.4g}]'.format(*interval) if interval else ''
   line = (
-    f'{claim.quantity} = {value:.4g}{span}; expected {expected:.4g} +- '
+    f'{claim.quantity} = {describe(found)}; expected {expected:.4g} +- '
     f'{claim.tolerance:.0%}: {"holds" if holds else "DOES NOT HOLD"}; '
     + (f'paper {claim.paper:.4g} ' if claim.paper is not None else '')
     + f'({claim.source})'
     + (f'; {claim.note}' if claim.note else '')
   )
   return Verdict(bool(holds), value, line)
+
+
+def describe(measured: Measured) -> str:
+  """Writes a measured number, with its interval if it has one.
+
+  >>> describe((786.4, 720, math.inf))
+  '786.4 [720, inf]'
+  """
+  if not isinstance(measured, (tuple, list)):
+    return _number(measured)
+  value, low, high = map(_number, measured)
+  return f'{value} [{low}, {high}]'
+
+
+def _number(x: float) -> str:
+  return str(x) if isinstance(x, int) else f'{x:.4g}'

@@ -19,6 +19,10 @@ class LaunchError(Exception):
   code = FAILED
 
 
+class Failed(LaunchError):
+  """A study raised what no one expected; the other points went on."""
+
+
 class UsageError(LaunchError):
   """The config or the call is wrong; nothing was started."""
 

@@ -2,7 +2,8 @@
 
 A figure module has three pure functions: `table(results) -> rows`, a list of
 flat dicts; `summary(results) -> dict` of numbers or (value, low, high); and
-`draw(rows, axes)`. What a drawing shows is in its rows.
+`draw(rows, axes)`. What a drawing shows is in its rows. `COLUMNS`, where there
+is one, names the columns that are printed; the files have all.
 """
 
 import csv

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import math
 import types
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Sequence
 from typing import Any
@@ -53,15 +55,14 @@ def canonical(config: ml_collections.ConfigDict) -> str:
       None, or a sequence or dict of them.
   """
   kept = {k: v for k, v in configs.flatten(config).items() if _identifies(k)}
-  for key, value in kept.items():
-    try:
-      _dumps(value)
-    except (TypeError, ValueError):
-      raise errors.UsageError(
-        f'Config key {key!r} holds {value!r}, which JSON cannot hold; use '
-        'finite numbers, strings, booleans, None, and tuples of them.'
-      ) from None
-  return _dumps(kept)
+  try:
+    return _dumps(kept)
+  except (TypeError, ValueError):
+    key = next(k for k, v in kept.items() if not _fits_json(v))
+    raise errors.UsageError(
+      f'Config key {key!r} holds {kept[key]!r}, which JSON cannot hold; use '
+      'finite numbers, strings, booleans, None, and tuples of them.'
+    ) from None
 
 
 def point_id(config: ml_collections.ConfigDict) -> str:
@@ -107,18 +108,23 @@ def expand(
 
 
 def groups(
-  points: Sequence[Point], vmappable: Iterable[str] = ()
+  points: Sequence[Point],
+  vmappable: Iterable[str] = (),
+  limit: Callable[[ml_collections.ConfigDict], int] | None = None,
 ) -> list[Group]:
   """Gathers the points that differ in vmappable keys only.
 
   Args:
     points: All points of the sweep, done or not.
     vmappable: Flattened keys that may differ within one program.
+    limit: How many rows like that of a config fit in one program; None if any
+      number does.
 
   Returns:
     The groups, in the order of their first points. A set of points larger than
-    `config.execution.group_size` (0 is no limit) is cut into groups of exactly
-    that size; the last of them has fewer points and the same size.
+    `config.execution.group_size` is cut into groups of exactly that size; the
+    last of them has fewer points and the same size. Where that is 0, a set
+    larger than `limit` is cut as evenly as can be, again in groups of one size.
   """
   vmappable = frozenset(vmappable)
   shared = {}
@@ -128,8 +134,7 @@ def groups(
     shared.setdefault(_dumps(static), []).append(point)
   found = []
   for members in shared.values():
-    size = _limit(members[0]) or len(members)
-    size = min(size, len(members))
+    size = _size(members, limit)
     for start in range(0, len(members), size):
       found.append(group(members[start : start + size], size))
   return found
@@ -141,24 +146,42 @@ def group(points: Iterable[Point], size: int) -> Group:
   return Group(_digest(_dumps([size, *(p.id for p in points)])), points, size)
 
 
-def _limit(point: Point) -> int:
-  execution = point.config.get('execution', {})
-  size = execution.get('group_size', 0)
+def _size(
+  members: Sequence[Point],
+  limit: Callable[[ml_collections.ConfigDict], int] | None,
+) -> int:
+  """Returns the size of the groups into which the members are cut."""
+  config = members[0].config
+  size = config.get('execution', {}).get('group_size', 0)
   if size < 0:
     raise errors.UsageError(
-      f'`execution.group_size` must be 0 (no limit) or positive, got {size}.'
+      f'`execution.group_size` must be 0 (what fits) or positive, got {size}.'
     )
-  return size
+  if size or limit is None or len(members) == 1:
+    return min(size or len(members), len(members))
+  programs = math.ceil(len(members) / limit(config))
+  return math.ceil(len(members) / programs)
 
 
 def _identifies(key: str) -> bool:
   return key.partition('.')[0] != 'execution'
 
 
+def _fits_json(value: Any) -> bool:
+  try:
+    _dumps(value)
+  except (TypeError, ValueError):
+    return False
+  return True
+
+
 def _dumps(value: Any) -> str:
-  return json.dumps(
-    value, sort_keys=True, separators=(',', ':'), allow_nan=False
-  )
+  return _ENCODER.encode(value)
+
+
+_ENCODER = json.JSONEncoder(
+  sort_keys=True, separators=(',', ':'), allow_nan=False
+)
 
 
 def _digest(text: str) -> str:

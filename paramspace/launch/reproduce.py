@@ -1,6 +1,7 @@
 """From a config file to its figure and the verdict on its claims."""
 
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 from paramspace.launch import claims
@@ -10,6 +11,9 @@ from paramspace.launch import figures
 from paramspace.launch import study
 from paramspace.launch import sweep as sweeps
 from paramspace.launch import terminal
+
+# A longer summary says again what the table says.
+_MOST_LINES = 12
 
 
 def reproduce(sweep: sweeps.Sweep) -> int:
@@ -54,12 +58,21 @@ def conclude(sweep: sweeps.Sweep, results: list[dict[str, Any]]) -> int:
   sweeps.check_writable(folder)
   stem = folder / pathlib.Path(sweep.module.__file__).stem
   figure = figures.render(module, results, stem)
-  terminal.table(figure.rows)
+  terminal.table(figure.rows, getattr(module, 'COLUMNS', None))
+  _print_summary(figure.summary)
   terminal.line(f'Figure: {figure.files[0]} (and png, csv, json)')
   verdicts = [claims.check(c, figure.summary) for c in _claims(sweep)]
   for verdict in verdicts:
     terminal.line(verdict.line)
   return errors.DONE if all(v.holds for v in verdicts) else errors.FAILED
+
+
+def _print_summary(summary: Mapping[str, claims.Measured]) -> None:
+  if len(summary) > _MOST_LINES:
+    return
+  width = max(map(len, summary), default=0)
+  for name, measured in summary.items():
+    terminal.line(f'{name:{width}}  {claims.describe(measured)}')
 
 
 def figure_module(sweep: sweeps.Sweep) -> Any:

@@ -14,8 +14,9 @@ def load(name: str) -> types.ModuleType:
 
   Returns:
     A module that defines `run(config, run) -> dict`. It may define
-    `run_batch(configs, run) -> list[dict]` and `VMAPPABLE`, the flattened keys
-    in which the configs of one batch may differ.
+    `run_batch(configs, run) -> list[dict]`, with `VMAPPABLE`, the flattened
+    keys in which the configs of one batch may differ, and `row_bytes(config)
+    -> int`, an estimate of the memory that one config takes in a batch.
 
   Raises:
     errors.UsageError: If there is no such module or it defines no `run`.

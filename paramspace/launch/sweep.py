@@ -1,6 +1,7 @@
 """A sweep: its points, what is missing, and running that."""
 
 import pathlib
+import sys
 import tempfile
 import types
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from typing import NamedTuple
 from paramspace.launch import config as configs
 from paramspace.launch import errors
 from paramspace.launch import executors
+from paramspace.launch import failures
 from paramspace.launch import points
 from paramspace.launch import preemption
 from paramspace.launch import records
@@ -125,6 +127,8 @@ def run(sweep: Sweep) -> list[dict[str, Any]]:
   Raises:
     errors.UsageError: If the directory cannot be written to.
     errors.Preempted: If a signal stopped the sweep; what is done is kept.
+    errors.Failed: If a study raised an exception, after all other points; the
+      traceback of the first is on stderr, that of each in its `error.log`.
   """
   check_writable(sweep.workdir)
   groups, todo = plan(sweep), {p.id for p in missing(sweep)}
@@ -136,7 +140,12 @@ def run(sweep: Sweep) -> list[dict[str, Any]]:
       f'{sweep.executor.NAME}; results in {sweep.workdir}'
     )
     with preemption.watch() as should_stop:
-      sweep.executor.execute(groups, sweep.study, sweep.workdir, should_stop)
+      failed = sweep.executor.execute(
+        groups, sweep.study, sweep.workdir, should_stop
+      )
+    if failed:
+      print(failed[0].traceback, file=sys.stderr)
+      raise errors.Failed(failures.describe(failed))
   else:
     terminal.line(f'{total} done before, none to run; {sweep.workdir}')
   _report_mixture(sweep, groups)

@@ -20,16 +20,24 @@ def line(text: str) -> None:
   _stdout().print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def table(rows: Sequence[Mapping[str, Any]], title: str = '') -> None:
-  """Prints rows as a table, with the keys of the first one as its columns."""
+def table(
+  rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None
+) -> None:
+  """Prints rows as a table.
+
+  Args:
+    rows: The cells, by the names of their columns.
+    columns: The names to show, in this order; None is those of the first row.
+  """
   if not rows:
     return
-  drawn = rich.table.Table(title=title or None)
-  for name, value in rows[0].items():
-    numeric = isinstance(value, (int, float))
+  columns = list(rows[0]) if columns is None else columns
+  drawn = rich.table.Table()
+  for name in columns:
+    numeric = any(isinstance(row.get(name), (int, float)) for row in rows)
     drawn.add_column(name, justify='right' if numeric else 'left')
   for row in rows:
-    drawn.add_row(*(rich.text.Text(_cell(row.get(n))) for n in rows[0]))
+    drawn.add_row(*(rich.text.Text(_cell(row.get(n))) for n in columns))
   _stdout().print(drawn)
 
 

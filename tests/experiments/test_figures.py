@@ -253,3 +253,9 @@ def test_published_curves_rise_to_the_published_dimension():
     first = next(d for d, accuracy in points.items() if accuracy > limit)
     assert first == dim
     assert np.all(np.diff(list(points)) > 0)
+
+
+@pytest.mark.parametrize('module', FIGURES)
+def test_the_printed_columns_are_columns_of_the_table(module):
+  rows = module.table([*DIRECT, *curve()])
+  assert set(module.COLUMNS) <= rows[0].keys()

@@ -109,7 +109,7 @@ def test_a_shuffled_task_has_the_same_pixels_elsewhere(task):
   ('data', 'model', 'message'),
   [
     ('digit', FC, "No data set 'digit'; did you mean 'digits'"),
-    ('digits', {'name': 'cf'}, "No model 'cf'; did you mean 'fc'"),
+    ('digits', {'name': 'lennet'}, "No model 'lennet'; did you mean 'lenet'"),
     ('digits', {'name': 'fc', 'depth': 2}, 'fc needs width'),
   ],
 )

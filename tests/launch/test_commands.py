@@ -157,3 +157,27 @@ def test_a_workdir_that_cannot_be_written_to_is_one_line(lab, capsys, verb):
   line = usage_error(lab, capsys, verb, lab.config, '--workdir=file/below')
   assert line.startswith('paramspace: Cannot write to file/below: ')
   assert line.endswith('choose another --workdir.')
+
+
+def test_the_columns_that_a_figure_names_are_those_that_are_printed(
+  lab, capsys
+):
+  lab.write(
+    'toy_figure.py',
+    (lab.root / 'toy_figure.py').read_text() + "\nCOLUMNS = ('norm',)\n",
+  )
+  assert lab.command('reproduce', lab.config) == errors.DONE
+  (header,) = (
+    line for line in capsys.readouterr().out.splitlines() if ' norm ' in line
+  )
+  assert 'seed' not in header
+  csv = lab.root / 'runs/toy/walk/laptop/figures/walk.csv'
+  assert csv.read_text().startswith('seed,norm')
+
+
+def test_what_was_measured_is_printed_under_the_table(lab, capsys):
+  assert lab.command('reproduce', lab.config) == errors.DONE
+  lines = capsys.readouterr().out.splitlines()
+  (line,) = (x for x in lines if x.startswith('mean  '))
+  assert line.startswith('mean  1.3')
+  assert line.endswith(']')

@@ -126,3 +126,31 @@ def test_a_negative_group_size_is_an_error():
   members = [make(execution={'group_size': -1})]
   with pytest.raises(errors.UsageError, match='positive, got -1'):
     points.groups(members)
+
+
+def test_a_set_that_does_not_fit_is_cut_evenly():
+  members = [make(seed=s) for s in range(10)]
+  found = points.groups(members, vmappable=('seed',), limit=lambda config: 4)
+  assert [len(g.points) for g in found] == [4, 4, 2]
+  found = points.groups(members, vmappable=('seed',), limit=lambda config: 9)
+  assert [len(g.points) for g in found] == [5, 5]
+  assert [g.size for g in found] == [5, 5]
+
+
+def test_a_set_that_fits_is_the_group_that_it_is_without_a_limit():
+  members = [make(seed=s) for s in range(10)]
+  free = points.groups(members, vmappable=('seed',))
+  for limit in 10, 11, 10**9:
+    assert free == points.groups(members, ('seed',), lambda _, n=limit: n)
+
+
+def test_a_declared_group_size_is_taken_whatever_fits():
+  members = [make(seed=s, execution={'group_size': 3}) for s in range(6)]
+  found = points.groups(members, ('seed',), limit=lambda config: 1)
+  assert [g.size for g in found] == [3, 3]
+
+
+def test_each_set_has_its_own_limit():
+  members = [make(seed=s, width=w) for w in (1, 2) for s in range(4)]
+  found = points.groups(members, ('seed',), limit=lambda c: 4 // c.width)
+  assert [g.size for g in found] == [4, 2, 2]

@@ -98,11 +98,11 @@ def test_dying_between_two_results_loses_none(lab, monkeypatch):
 
   def die(self, *args, **kwargs):
     if len(written) == 1:
-      raise MemoryError
+      raise KeyboardInterrupt
     written.append(finish(self, *args, **kwargs))
 
   monkeypatch.setattr(runs.Run, 'finish', die)
-  with pytest.raises(MemoryError):
+  with pytest.raises(KeyboardInterrupt):
     sweeps.run(prepare('storm'))
   monkeypatch.setattr(runs.Run, 'finish', finish)
   (first,) = lab.root.glob('storm/runs/*/result.json')
@@ -171,7 +171,7 @@ def test_a_batch_must_return_a_result_for_each_config(lab):
     """,
   )
   overrides = ['--config.study=toy_short']
-  with pytest.raises(ValueError, match='given 3 configs and returned 1'):
+  with pytest.raises(errors.Failed, match='given 3 configs and returned 1'):
     sweeps.run(sweeps.prepare(lab.config, overrides=overrides))
 
 

@@ -2,8 +2,8 @@
 
 An executor is a module with two functions:
   `plan(points, study) -> list[points.Group]` says which points share a program;
-  `execute(groups, study, workdir, should_stop)` runs those that are not done
-  and writes their results.
+  `execute(groups, study, workdir, should_stop) -> list[failures.Failure]` runs
+  those that are not done, writes their results, and returns what failed.
 """
 
 import types

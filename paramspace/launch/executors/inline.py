@@ -7,6 +7,7 @@ from collections.abc import Callable
 from collections.abc import Sequence
 
 from paramspace.launch import errors
+from paramspace.launch import failures
 from paramspace.launch import meta
 from paramspace.launch import points
 from paramspace.launch import run
@@ -27,7 +28,7 @@ def execute(
   study: types.ModuleType,
   workdir: pathlib.Path,
   should_stop: Callable[[], bool],
-) -> None:
+) -> list[failures.Failure]:
   """Runs the points that are not done and writes their results.
 
   Args:
@@ -36,16 +37,27 @@ def execute(
     workdir: The directory of the sweep.
     should_stop: Whether to stop between two points, and within one.
 
+  Returns:
+    The points whose study raised an exception; the others went on.
+
   Raises:
-    errors.Preempted: If stopped before all points were done.
+    errors.LaunchError: `Preempted` if stopped before all points were done, and
+      what else a study raises of this kind.
   """
+  found = []
   for point in (p for g in groups for p in g.points):
     folder = run.directory(workdir, point)
     if run.done(folder):
       continue
     if should_stop():
       raise errors.Preempted
-    _execute_point(run.Run(folder, point.config, should_stop), study)
+    try:
+      _execute_point(run.Run(folder, point.config, should_stop), study)
+    except errors.LaunchError:
+      raise
+    except Exception as e:
+      found.append(failures.record(folder, [point], e))
+  return found
 
 
 def _execute_point(one: run.Run, study: types.ModuleType) -> None:
@@ -58,3 +70,4 @@ def _execute_point(one: run.Run, study: types.ModuleType) -> None:
   seconds = round(time.monotonic() - began, 3)
   one.finish(result, executor=NAME, group_size=1, seconds=seconds)
   one.checkpoints.clear()
+  failures.clear(one.dir)

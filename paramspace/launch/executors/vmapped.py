@@ -8,6 +8,8 @@ from collections.abc import Callable
 from collections.abc import Sequence
 
 from paramspace.launch import errors
+from paramspace.launch import failures
+from paramspace.launch import memory
 from paramspace.launch import meta
 from paramspace.launch import points
 from paramspace.launch import records
@@ -19,8 +21,14 @@ NAME = 'vmapped'
 def plan(
   members: Sequence[points.Point], study: types.ModuleType
 ) -> list[points.Group]:
-  """Returns groups of points that differ in the study's `VMAPPABLE` keys."""
-  return points.groups(members, getattr(study, 'VMAPPABLE', ()))
+  """Returns groups of points that differ in the study's `VMAPPABLE` keys.
+
+  A group has as many rows as fit in memory, by the study's `row_bytes` where it
+  has one, unless `execution.group_size` says how many.
+  """
+  row_bytes = getattr(study, 'row_bytes', None)
+  limit = memory.rows(row_bytes) if row_bytes else None
+  return points.groups(members, getattr(study, 'VMAPPABLE', ()), limit)
 
 
 def execute(
@@ -28,7 +36,7 @@ def execute(
   study: types.ModuleType,
   workdir: pathlib.Path,
   should_stop: Callable[[], bool],
-) -> None:
+) -> list[failures.Failure]:
   """Runs the points that are not done and writes their results.
 
   Args:
@@ -38,16 +46,28 @@ def execute(
     workdir: The directory of the sweep.
     should_stop: Whether to stop between two groups, and within one.
 
+  Returns:
+    The groups in which the study raised an exception; the others went on.
+
   Raises:
-    errors.Preempted: If stopped before all points were done.
-    ValueError: If the study returns another number of results than it has rows.
+    errors.LaunchError: `Preempted` if stopped before all points were done, and
+      what else a study raises of this kind.
   """
+  found = []
   for group in groups:
     # Twice where an earlier start left a group with fewer members behind.
-    while _missing(group, workdir):
+    while missing := _missing(group, workdir):
       if should_stop():
         raise errors.Preempted
-      _execute_group(group, study, workdir, should_stop)
+      try:
+        _execute_group(group, study, workdir, should_stop)
+      except errors.LaunchError:
+        raise
+      except Exception as e:
+        lost = [p for p in group.points if p.id in missing]
+        found.append(failures.record(workdir / 'groups' / group.id, lost, e))
+        break
+  return found
 
 
 def _execute_group(

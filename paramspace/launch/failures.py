@@ -1,0 +1,68 @@
+"""What failed while a sweep went on: kept in a file, and named at the end."""
+
+import pathlib
+import traceback
+from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from paramspace.launch import points
+from paramspace.launch import records
+from paramspace.launch import terminal
+
+LOG = 'error.log'
+
+
+class Failure(NamedTuple):
+  """Points whose study raised what no one expected.
+
+  The exception itself is not kept: its frames would hold the arrays of the
+  program that failed, while the next one needs the memory.
+
+  Attributes:
+    points: The ids of the points.
+    reason: Type and message of the exception, in one line.
+    traceback: All of it.
+    log: The file that holds the traceback.
+  """
+
+  points: tuple[str, ...]
+  reason: str
+  traceback: str
+  log: pathlib.Path
+
+
+def record(
+  folder: pathlib.Path, members: Iterable[points.Point], error: Exception
+) -> Failure:
+  """Writes the traceback to `error.log` and says that the sweep goes on.
+
+  Args:
+    folder: Of the point or the group.
+    members: The points that have no result now.
+    error: What was raised.
+  """
+  ids = tuple(p.id for p in members)
+  text = ''.join(traceback.format_exception(error))
+  reason = f'{type(error).__name__}: {error}'.splitlines()[0].rstrip(': ')
+  failure = Failure(ids, reason, text, folder / LOG)
+  records.write_text(failure.log, text)
+  terminal.line(f'Failed, going on: {failure.reason} ({failure.log})')
+  return failure
+
+
+def clear(folder: pathlib.Path) -> None:
+  """Removes the log of an earlier start."""
+  (folder / LOG).unlink(missing_ok=True)
+
+
+def describe(failures: Sequence[Failure]) -> str:
+  """Returns a line that counts, and one for every failure."""
+  count = sum(len(f.points) for f in failures)
+  noun = 'point' if count == 1 else 'points'
+  lines = [f'{count} {noun} failed; start again to try again.']
+  for failure in failures:
+    first, *others = failure.points
+    more = f' and {len(others)} more' if others else ''
+    lines.append(f'  {first}{more}: {failure.reason} ({failure.log})')
+  return '\n'.join(lines)
