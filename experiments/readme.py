@@ -109,7 +109,23 @@ def redrawn() -> str:
   )
 
 
-SECTIONS = {'dimensions': dimensions, 'redrawn': redrawn, 'steps': steps}
+def one_program() -> str:
+  """Returns the sentence about a sweep in one program."""
+  found = _read('one_program')
+  return (
+    f'The {found["points"]} points of the digits sweep take '
+    f'{found["one_program_s"]:.0f} s as one program, and '
+    f'{found["one_by_one_s"]:.0f} s one after another: '
+    f'**{found["ratio"]:.1f} times** as long.'
+  )
+
+
+SECTIONS = {
+  'one_program': one_program,
+  'dimensions': dimensions,
+  'redrawn': redrawn,
+  'steps': steps,
+}
 
 
 def render(text: str) -> str:
