@@ -93,6 +93,7 @@ def _train(
   step, state = run.checkpoints.restore(state) or (0, state)
   per_epoch = len(task.train.labels) // config.batch_size
   total = config.epochs * per_epoch
+  metrics = None
   with run.progress(total, f'{task.name}: {len(configs)} runs') as bar:
     bar.set(step)
     while step < total:
@@ -116,7 +117,8 @@ def _train(
         run.checkpoints.save(step, state)
       if stop:
         raise errors.Preempted(f'Saved at step {step} of {total}.')
-  metrics = program.measure(start, state, rows)
+  if metrics is None:  # Stopped after the last step, before the results.
+    metrics = program.measure(start, state, rows)
   size = program.size(start)
   return [
     _result(c, size, task.digest, {k: float(v[i]) for k, v in metrics.items()})

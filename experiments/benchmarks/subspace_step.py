@@ -24,6 +24,7 @@ from paramspace import base
 from paramspace import reparam
 from paramspace import resolve
 from paramspace import trees
+from paramspace.launch import memory
 
 INPUTS, CLASSES = 784, 10
 DRAWING = 4  # Times its size that a dense basis takes while it is drawn.
@@ -47,7 +48,7 @@ def run(config: ml_collections.ConfigDict, run: Any) -> dict[str, Any]:
   name = config.method.name.rpartition('.')[2]
   sizes = {'method': name, 'D': size, 'd': config.method.dim}
   basis = 4 * size * config.method.dim
-  if name == 'dense' and DRAWING * basis > _memory():
+  if name == 'dense' and DRAWING * basis > memory.total():
     return sizes | {'fits': False}
   step = functools.partial(_program, config, model, params)
   method, bytes_frozen, bytes_peak = step(resolve.from_config(config.method))
@@ -120,7 +121,7 @@ def _program(
   state = (z, other)
   arguments = (params, frozen, images, labels)
   compiled = steps.lower(state, *arguments).compile()
-  memory = compiled.memory_analysis()
+  used = compiled.memory_analysis()
   held = [state]
 
   def advance():
@@ -128,10 +129,10 @@ def _program(
     return held[0]
 
   peak = (
-    memory.argument_size_in_bytes
-    + memory.output_size_in_bytes
-    + memory.temp_size_in_bytes
-    - memory.alias_size_in_bytes
+    used.argument_size_in_bytes
+    + used.output_size_in_bytes
+    + used.temp_size_in_bytes
+    - used.alias_size_in_bytes
   )
   return advance, sum(x.nbytes for x in jax.tree.leaves(frozen)), peak
 
@@ -141,11 +142,3 @@ def _width(size: int) -> int:
   linear = INPUTS + CLASSES + 2
   root = (math.sqrt(linear**2 + 4 * (size - CLASSES)) - linear) / 2
   return 8 * round(root / 8)
-
-
-def _memory() -> int:
-  """Returns the bytes of memory of the device, or of this machine."""
-  stats = jax.devices()[0].memory_stats()
-  if stats:
-    return stats['bytes_limit']
-  return os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
