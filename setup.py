@@ -7,10 +7,14 @@ import setuptools
 TEST = [
   'chex>=0.1.88',
   'equinox>=0.13',
+  'optuna>=4.0',
   'pytest>=8',
   'pytest-xdist>=3.6',
+  'ray>=2.40',
   'ruff>=0.12',
   'scipy>=1.13',
+  'submitit>=1.5',
+  'tensorboardX>=2.6',
 ]
 
 setuptools.setup(
@@ -42,6 +46,8 @@ setuptools.setup(
     'ray': ['ray>=2.40'],
     'slurm': ['submitit>=1.5'],
     'search': ['optuna>=4.0'],
+    'tensorboard': ['tensorboardX>=2.6'],
+    'wandb': ['wandb>=0.18'],
     'cuda': ['jax[cuda12]>=0.10'],
     'tpu': ['jax[tpu]>=0.10'],
   },
