@@ -2,17 +2,21 @@
 
 A point of the study is one training run, with one `seed`, in the first `dim`
 coordinates of a map of `method.dim`, or with `direct` of all parameters. The
-points of a sweep are the rows of one vmapped program.
+points of a sweep are the rows of one program.
 
 References:
   Li et al, 2018, Measuring the Intrinsic Dimension of Objective Landscapes,
   https://arxiv.org/abs/1804.08838.
 """
 
+import contextlib
+import functools
 import math
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,26 +29,43 @@ from experiments import tasks
 from paramspace import base
 from paramspace import reparam
 from paramspace import resolve
+from paramspace import sharding
+from paramspace.files import manifest
 from paramspace.launch import errors
 
 VMAPPABLE = ('dim', 'optimizer.learning_rate', 'seed')
+
+# How one point uses many devices: not; each takes a part of every batch; and it
+# keeps a part of the parameters, the coordinates and the optimizer's state too.
+SHARDINGS = ('none', 'data', 'fsdp')
 
 Config = ml_collections.ConfigDict
 
 
 def run(config: Config, run: Any) -> dict[str, Any]:
-  """Trains one point.
+  """Trains one point, on one device or, by `execution.sharding`, on all.
 
   Args:
     config: See `configs/intrinsic_dimension/`.
     run: A `launch.run.Run`.
 
   Returns:
-    The accuracy and losses at the end, the sizes d and D; the status is
-    'diverged' if the loss is not finite.
+    The accuracy and losses at the end, the sizes d and D, the sha256 of what
+    was trained; the status is 'diverged' if the loss is not finite.
   """
-  log = lambda step, **rows: run.log(step, **{k: v[0] for k, v in rows.items()})
-  return _train([config], run, log)[0]
+  mesh = _mesh(config)
+  with _usage_errors():
+    task, method = _task(config), _method([config])
+    row = jax.tree.map(lambda x: x[0], _rows([config]))
+    layout, put = None, np.asarray
+    if mesh:
+      task, layout = _on(mesh, task), functools.partial(_layout, config, mesh)
+      row = sharding.place(row, sharding.replicate(row, mesh))
+      put = functools.partial(_split, mesh)
+    program = subspace_training.Program(task, method, config, layout=layout)
+    start, state = program.start(row)
+  at = _Training(task, program, row, start, put)
+  return _train([config], run, at, state)[0]
 
 
 def run_batch(configs: Sequence[Config], run: Any) -> list[dict[str, Any]]:
@@ -57,7 +78,23 @@ def run_batch(configs: Sequence[Config], run: Any) -> list[dict[str, Any]]:
   Returns:
     For each row what `run` returns.
   """
-  return _train(configs, run, run.log)
+  config = configs[0]
+  if config.execution.sharding != 'none' or jax.process_count() > 1:
+    raise errors.UsageError(
+      f'`config.execution.sharding` is {config.execution.sharding!r} and there '
+      f'are {jax.process_count()} processes; a batch of points takes none and '
+      '1. Run one point at a time, for example with --executor inline.'
+    )
+  with _usage_errors():
+    task, rows = _task(config), run.place(_rows(configs))
+    if isinstance(rows.dim.sharding, jax.NamedSharding):
+      task = _on(rows.dim.sharding.mesh, task)
+    program = subspace_training.Program(
+      task, _method(configs), config, each=run.each
+    )
+    start, state = run.place(program.start(rows))
+  at = _Training(task, program, rows, start, np.asarray)
+  return _train(configs, run, at, state)
 
 
 def row_bytes(config: Config) -> int:
@@ -66,64 +103,142 @@ def row_bytes(config: Config) -> int:
   Args:
     config: As in `run`.
   """
-  try:
+  with _usage_errors():
     task = _task(config, datasets.blank)
     method = _method([config])
     return subspace_training.Program(task, method, config).row_bytes()
-  except ValueError as e:
-    raise errors.UsageError(str(e)) from e
+
+
+class _Training(NamedTuple):
+  """What stays the same in training.
+
+  Attributes:
+    task: Data, model and loss.
+    program: The compiled functions.
+    row: The row, or all of them.
+    start: What they begin with.
+    put: Puts the indices of batches, `[orders, steps, batch]`, on the devices.
+  """
+
+  task: tasks.Task
+  program: subspace_training.Program
+  row: subspace_training.Row
+  start: subspace_training.Start
+  put: Callable[[np.ndarray], Any]
 
 
 def _train(
-  configs: Sequence[Config], run: Any, log: Callable[..., None]
+  configs: Sequence[Config],
+  run: Any,
+  at: _Training,
+  state: subspace_training.State,
 ) -> list[dict[str, Any]]:
-  config, seeds = configs[0], sorted({c.seed for c in configs})
-  rows = subspace_training.Rows(
-    key=jax.vmap(jax.random.key)(jnp.array([c.seed for c in configs])),
-    dim=jnp.array([c.dim for c in configs]),
-    learning_rate=jnp.array([c.optimizer.learning_rate for c in configs]),
-    order=jnp.array([seeds.index(c.seed) for c in configs]),
-  )
-  try:  # What is wrong with the config or the data shows here.
-    task = _task(config)
-    program = subspace_training.Program(task, _method(configs), config)
-    start, state = program.start(rows)
-  except (OSError, ValueError) as e:
-    raise errors.UsageError(str(e)) from e
+  config, program = configs[0], at.program
   step, state = run.checkpoints.restore(state) or (0, state)
-  per_epoch = len(task.train.labels) // config.batch_size
+  per_epoch = len(at.task.train.labels) // config.batch_size
   total = config.epochs * per_epoch
   metrics = None
-  with run.progress(total, f'{task.name}: {len(configs)} runs') as bar:
+  with run.progress(total, f'{at.task.name}: {len(configs)} runs') as bar:
     bar.set(step)
     while step < total:
       epoch, first = divmod(step, per_epoch)
       last = min(first + config.execution.log_every, per_epoch)
-      batches = np.stack(
-        [
-          _order(s, epoch, len(task.train.labels), config.batch_size)[
-            first:last
-          ]
-          for s in seeds
-        ]
-      )
-      state, loss = program.train(start, state, rows, step, batches)
+      batches = at.put(_batches(configs, at.task, epoch)[:, first:last])
+      state, loss = program.train(at.start, state, at.row, step, batches)
       step += last - first
-      metrics = program.measure(start, state, rows)
-      log(step, train_loss=loss, **metrics)
+      metrics = program.measure(at.start, state, at.row)
+      run.log(step, train_loss=loss, **metrics)
       bar.advance(last - first, best=_best(metrics))
-      stop = run.should_stop() and step < total
+      stop = run.should_stop(step) and step < total
       if stop or run.checkpoints.due(config.execution.checkpoint_seconds):
         run.checkpoints.save(step, state)
       if stop:
         raise errors.Preempted(f'Saved at step {step} of {total}.')
   if metrics is None:  # Stopped after the last step, before the results.
-    metrics = program.measure(start, state, rows)
-  size = program.size(start)
+    metrics = program.measure(at.start, state, at.row)
+  columns = {k: np.atleast_1d(np.asarray(v)) for k, v in metrics.items()}
+  trained = {'z': state.z, 'moved': state.moved}
+  if np.ndim(metrics['test_loss']):
+    row = lambda i: jax.tree.map(lambda x: x[i], trained)
+  else:
+    row = lambda i: trained
   return [
-    _result(c, size, task.digest, {k: float(v[i]) for k, v in metrics.items()})
+    _result(c, at, {k: float(v[i]) for k, v in columns.items()}, row(i))
     for i, c in enumerate(configs)
   ]
+
+
+def _mesh(config: Config) -> jax.sharding.Mesh | None:
+  """Returns the devices that one point is spread over, if it is.
+
+  Raises:
+    errors.UsageError: If the config and the number of processes or devices do
+      not fit together.
+  """
+  name, processes = config.execution.sharding, jax.process_count()
+  if name not in SHARDINGS:
+    raise errors.UsageError(
+      f'`config.execution.sharding` is one of {SHARDINGS}, got {name!r}.'
+    )
+  if name == 'none' and processes > 1:
+    raise errors.UsageError(
+      "`config.execution.sharding` is 'none', which is for one process, and "
+      f"there are {processes}; set it to 'data' or 'fsdp'."
+    )
+  if name == 'none':
+    return None
+  mesh = sharding.mesh()
+  if config.batch_size % mesh.size:
+    raise errors.UsageError(
+      f'`config.batch_size` is {config.batch_size}, which {mesh.size} devices '
+      f'cannot share; make it a multiple of {mesh.size}.'
+    )
+  return mesh
+
+
+def _layout(config: Config, mesh: jax.sharding.Mesh, shapes: Any) -> Any:
+  """Returns where the leaves of one point live that is spread over devices."""
+  if config.execution.sharding == 'fsdp':
+    return sharding.fsdp(shapes, mesh)
+  return sharding.replicate(shapes, mesh)
+
+
+def _on(mesh: jax.sharding.Mesh, task: tasks.Task) -> tasks.Task:
+  """Returns the task with its data on every device of the mesh."""
+  copy = lambda x: sharding.place(x, sharding.replicate(x, mesh))
+  return task._replace(train=copy(task.train), test=copy(task.test))
+
+
+def _split(mesh: jax.sharding.Mesh, batches: np.ndarray) -> jax.Array:
+  """Puts the indices of batches, `[orders, steps, batch]`, on their devices."""
+  return sharding.batch(
+    mesh, batches.shape, lambda part: batches[..., part], dimension=2
+  )
+
+
+@contextlib.contextmanager
+def _usage_errors() -> Iterator[None]:
+  """What is wrong with the config or the data shows before the first step."""
+  try:
+    yield
+  except (OSError, ValueError) as e:
+    raise errors.UsageError(str(e)) from e
+
+
+def _rows(configs: Sequence[Config]) -> subspace_training.Row:
+  """Returns what distinguishes the configs, `[n]` in every leaf."""
+  seeds = _seeds(configs)
+  return subspace_training.Row(
+    key=jax.vmap(jax.random.key)(jnp.array([c.seed for c in configs])),
+    dim=jnp.array([c.dim for c in configs]),
+    learning_rate=jnp.array([c.optimizer.learning_rate for c in configs]),
+    order=jnp.array([seeds.index(c.seed) for c in configs]),
+  )
+
+
+def _seeds(configs: Sequence[Config]) -> list[int]:
+  """Returns the seeds, each of which has its own order of the batches."""
+  return sorted({c.seed for c in configs})
 
 
 def _task(
@@ -158,6 +273,14 @@ def _method(configs: Sequence[Config]) -> base.Reparam:
   return method
 
 
+def _batches(
+  configs: Sequence[Config], task: tasks.Task, epoch: int
+) -> np.ndarray:
+  """Returns an epoch of batches for every seed, `[orders, steps, batch]`."""
+  count, size = len(task.train.labels), configs[0].batch_size
+  return np.stack([_order(s, epoch, count, size) for s in _seeds(configs)])
+
+
 def _order(seed: int, epoch: int, count: int, batch: int) -> np.ndarray:
   """Returns the batches of an epoch, `[count // batch, batch]` of indices.
 
@@ -178,13 +301,14 @@ def _best(metrics: dict[str, jax.Array]) -> float:
 
 
 def _result(
-  config: Config, size: int, digest: str, metrics: dict[str, float]
+  config: Config, at: _Training, metrics: dict[str, float], trained: Any
 ) -> dict[str, Any]:
-  finite = math.isfinite(metrics['test_loss'])
+  finite, size = math.isfinite(metrics['test_loss']), at.program.size()
   return {
     'status': 'done' if finite else 'diverged',
     **metrics,
     'd': size if config.direct else config.dim,
     'D': size,
-    'data_digest': digest,
+    'data_digest': at.task.digest,
+    'digest': manifest.digest(trained),
   }

@@ -120,7 +120,28 @@ def one_program() -> str:
   )
 
 
+def chaos() -> str:
+  """Returns what the storm found, or that it was not run."""
+  found = _read('chaos')
+  if found is None:
+    return 'Not measured yet.'
+  asked = [row for row in found['rows'] if row['holds'] != '']
+  value = {row['check']: row['found'] for row in found['rows']}
+  held = sum(row['holds'] for row in asked)
+  return (
+    f'Measured: {value["kills"]} SIGKILLs over a sweep of '
+    f'{value["points of the sweep"]} points, '
+    f'{value["of them during a save"]} of them during a save: '
+    f'**{value["points whose final parameters have another digest"]}** points '
+    f'with other bits. {value["harms"]} ways of damaging '
+    f'{value["files harmed"]} files of a checkpoint: '
+    f'**{value["resumed to other values"]}** wrong values. {held} of '
+    f'{len(asked)} checks hold.'
+  )
+
+
 SECTIONS = {
+  'chaos': chaos,
   'one_program': one_program,
   'dimensions': dimensions,
   'redrawn': redrawn,

@@ -1,5 +1,6 @@
-"""Training many rows in subspaces, as one compiled program."""
+"""Training in subspaces: one row, or many rows in one compiled program."""
 
+from collections.abc import Callable
 from typing import Any
 from typing import NamedTuple
 
@@ -11,13 +12,14 @@ import optax
 from experiments import tasks
 from paramspace import base
 from paramspace import trees
+from paramspace.launch import nonfinite
 
 
-class Rows(NamedTuple):
-  """What distinguishes the rows; a leading axis `[n]` on every leaf.
+class Row(NamedTuple):
+  """What distinguishes one row from the others.
 
   Attributes:
-    key: Each row's key.
+    key: The row's key.
     dim: The number of trained coordinates.
     learning_rate: The step size.
     order: Which of the batch orders the row reads.
@@ -55,61 +57,86 @@ class State(NamedTuple):
   optimizer: optax.OptState
 
 
+def alone(function: Callable, in_axes: Any = 0) -> Callable:
+  """Returns the function of a row as it is: there are no other rows."""
+  del in_axes
+  return function
+
+
 class Program:
-  """The three compiled functions of a group of rows."""
+  """The three compiled functions of a row, or of many.
+
+  They are written for one row. `each` makes of them functions of `n` rows, with
+  `[n]` in front of every leaf of `Row`, `Start`, `State` and what is returned.
+  """
 
   def __init__(
     self,
     task: tasks.Task,
     method: base.Reparam,
     config: ml_collections.ConfigDict,
+    each: Callable[..., Callable] = alone,
+    layout: Callable[[Any], Any] | None = None,
   ):
-    self._task, self._method, self._config = task, method, config
-    self._start = jax.jit(jax.vmap(self._start_row))
-    self._train = jax.jit(self._train_rows, donate_argnames='state')
-    self._measure = jax.jit(self._measure_rows)
-
-  def start(self, rows: Rows) -> tuple[Start, State]:
-    """Initialises every row.
+    """Compiles nothing yet.
 
     Args:
-      rows: The rows.
+      task: Data, model and loss.
+      method: The reparameterization.
+      config: As in `configs/intrinsic_dimension/`.
+      each: `(function, in_axes) -> function` of many rows, like `jax.vmap`.
+      layout: Takes the shapes of a row's `Start` and `State`, and returns their
+        shardings, where one row is spread over many devices.
+    """
+    self._task, self._method, self._config = task, method, config
+    start, state = layout(self._shapes()) if layout else (None, None)
+    self._start = jax.jit(each(self._start_row), out_shardings=(start, state))
+    self._train = jax.jit(
+      each(self._train_row, in_axes=(0, 0, 0, None, None, None)),
+      donate_argnums=1,
+      out_shardings=(state, None),
+    )
+    self._measure = jax.jit(each(self._measure_row, in_axes=(0, 0, 0, None)))
+
+  def start(self, row: Row) -> tuple[Start, State]:
+    """Initialises the row.
+
+    Args:
+      row: The row.
 
     Returns:
-      What stays and what changes, `[n]` in front of every leaf.
+      What stays and what changes.
     """
-    return self._start(rows)
+    return self._start(row)
 
   def train(
-    self, start: Start, state: State, rows: Rows, step: int, batches: jax.Array
+    self, start: Start, state: State, row: Row, step: int, batches: jax.Array
   ) -> tuple[State, jax.Array]:
-    """Trains every row on the same number of batches.
+    """Trains on some batches.
 
     Args:
-      start: What the rows began with.
-      state: Where they are; donated.
-      rows: The rows.
-      step: Steps behind them.
+      start: What the row began with.
+      state: Where it is; donated.
+      row: The row.
+      step: Steps behind it.
       batches: Indices of training images, `[orders, steps, batch]`.
 
     Returns:
-      The new state, and each row's mean loss over the steps, `[n]`.
+      The new state, and the mean loss over the steps.
     """
-    return self._train(start, state, rows, step, batches, self._task.train)
+    return self._train(start, state, row, step, batches, self._task.train)
 
   def measure(
-    self, start: Start, state: State, rows: Rows
+    self, start: Start, state: State, row: Row
   ) -> dict[str, jax.Array]:
-    """Returns loss and accuracy on the test split, `[n]` each."""
-    found = self._measure(start, state, rows, self._task.test)
+    """Returns loss and accuracy on the test split."""
+    found = self._measure(start, state, row, self._task.test)
     return {'test_loss': found.loss, 'test_accuracy': found.accuracy}
 
-  def size(self, start: Start) -> int:
-    """Returns D, the number of parameters of one row."""
-    row = jax.eval_shape(
-      lambda p: jax.tree.map(lambda x: x[0], p), start.params
-    )
-    return trees.size(row)
+  def size(self) -> int:
+    """Returns D, the number of parameters of a row."""
+    start, _ = self._shapes()
+    return trees.size(start.params)
 
   def row_bytes(self) -> int:
     """Estimates the memory of one row, from shapes alone.
@@ -119,10 +146,7 @@ class Program:
       gradient, and of the activations of a batch, that of training or of
       evaluation. A projection's workspace is not in it.
     """
-    row = jax.eval_shape(
-      lambda: Rows(jax.random.key(0), jnp.int32(0), jnp.zeros(()), jnp.int32(0))
-    )
-    start, state = jax.eval_shape(self._start_row, row)
+    row, (start, state) = _row_shapes(), self._shapes()
     images, labels = self._task.train
     batch = max(self._config.batch_size, tasks.BATCH_SIZE)
     shaped = lambda x: jax.ShapeDtypeStruct((batch, *x.shape[1:]), x.dtype)
@@ -140,17 +164,23 @@ class Program:
     kept = start, state, state, start.params, start.params, residuals
     return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(kept))
 
-  def _start_row(self, row: Rows) -> tuple[Start, State]:
+  def _shapes(self) -> tuple[Start, State]:
+    """Returns the shapes of what `start` returns for one row."""
+    return jax.eval_shape(self._start_row, _row_shapes())
+
+  def _start_row(self, row: Row) -> tuple[Start, State]:
     params = self._task.init(jax.random.fold_in(row.key, 0))
     z, frozen = self._method.init(jax.random.fold_in(row.key, 1), params)
     start = Start(params, frozen)
     moved = start if self._config.rebase_every else None
     return start, State(moved, z, self._optimizer(row).init(z))
 
-  def _train_rows(self, start, state, rows, step, batches, train):
-    """Scans over the batches; each step trains every row."""
+  def _train_row(self, start, state, row, step, batches, train):
+    """Scans over the batches."""
+    keep = nonfinite.keep(self._config.nonfinite)
 
-    def train_row(start, state, row, step, indices):
+    def one_step(state, inputs):
+      step, indices = inputs
       at = indices[row.order]
       loss, grad = jax.value_and_grad(self._loss)(
         state.z, state.moved or start, row, train.images[at], train.labels[at]
@@ -158,28 +188,20 @@ class Program:
       updates, optimizer = self._optimizer(row).update(
         grad, state.optimizer, state.z
       )
-      z = optax.apply_updates(state.z, updates)
-      return self._rebase(State(state.moved, z, optimizer), row, step), loss
-
-    def one_step(state, inputs):
-      step, indices = inputs
-      return jax.vmap(train_row, (0, 0, 0, None, None))(
-        start, state, rows, step, indices
-      )
+      new = State(state.moved, optax.apply_updates(state.z, updates), optimizer)
+      kept = keep(new, state, (loss, grad)).state
+      return self._rebase(kept, row, step), loss
 
     steps = step + jnp.arange(batches.shape[1])
     by_step = jnp.swapaxes(batches, 0, 1)  # [steps, orders, batch]
     state, losses = jax.lax.scan(one_step, state, (steps, by_step))
-    return state, losses.mean(axis=0)
+    return state, losses.mean()
 
-  def _measure_rows(self, start, state, rows, test):
-    def measure_row(start, state, row):
-      params = self._params(state.z, state.moved or start, row)
-      return tasks.evaluate(self._task, params, test)
+  def _measure_row(self, start, state, row, test):
+    params = self._params(state.z, state.moved or start, row)
+    return tasks.evaluate(self._task, params, test)
 
-    return jax.vmap(measure_row)(start, state, rows)
-
-  def _params(self, z: Any, start: Start, row: Rows) -> base.Params:
+  def _params(self, z: Any, start: Start, row: Row) -> base.Params:
     """Returns theta at `z`, whose coordinates from `row.dim` on are masked."""
     if not self._config.direct:
       dim = self._config.method.dim
@@ -197,13 +219,13 @@ class Program:
       loss = loss + self._config.l2 * squares
     return loss
 
-  def _optimizer(self, row: Rows) -> optax.GradientTransformation:
+  def _optimizer(self, row: Row) -> optax.GradientTransformation:
     options = self._config.optimizer
     if options.name == 'adam':
       return optax.adam(row.learning_rate, b1=options.b1, b2=options.b2)
     return optax.sgd(row.learning_rate, momentum=options.momentum or None)
 
-  def _rebase(self, state: State, row: Rows, step: jax.Array) -> State:
+  def _rebase(self, state: State, row: Row, step: jax.Array) -> State:
     """Draws a new basis at the current point, every `rebase_every` steps."""
     every = self._config.rebase_every
     if not every:
@@ -219,3 +241,9 @@ class Program:
     if every == 1:
       return redraw(state)
     return jax.lax.cond((step + 1) % every == 0, redraw, lambda s: s, state)
+
+
+def _row_shapes() -> Row:
+  return jax.eval_shape(
+    lambda: Row(jax.random.key(0), jnp.int32(0), jnp.zeros(()), jnp.int32(0))
+  )

@@ -99,7 +99,7 @@ TABLES = {
     ('count', 'fingerprint', 'load', 'merge', 'rebase', 'save'),
   ),
 }
-NO_METHODS = ('files', 'launch')  # Packages without methods.
+NO_METHODS = ('cli', 'files', 'launch')  # Packages without methods.
 
 # Sharded along the last axis too; the others are made of these or flatten.
 SHARDED_BY_COLUMN = ('dense', 'hadamard', 'hashed')

@@ -1,6 +1,7 @@
 r"""The whole digits sweep in one program, over its points one after another.
 
-Run: paramspace run configs/benchmarks/one_program.py
+Run: JAX_ENABLE_COMPILATION_CACHE=0 paramspace run \
+  configs/benchmarks/one_program.py
 Time: 3 min on 2 cores.
 Expect: 65 points in 14 s in one program, 185 s one by one, a ratio of 13.5;
   both with compilation.

@@ -36,7 +36,10 @@ def get_config(scale: str = 'laptop') -> ml_collections.ConfigDict:
   config.optimizer = dict(
     name='sgd', learning_rate=1.0, b1=0.9, b2=0.99, momentum=0.0
   )
-  config.execution = dict(log_every=1875, checkpoint_seconds=60.0, group_size=0)
+  config.nonfinite = 'stop'  # Or 'skip' the step, or 'continue'.
+  config.execution = dict(
+    log_every=1875, checkpoint_seconds=60.0, group_size=0, sharding='none'
+  )
   return config
 
 

@@ -48,7 +48,10 @@ def get_config(scale: str = 'laptop') -> ml_collections.ConfigDict:
     b2=0.99,
     momentum=0.0,
   )
-  config.execution = dict(log_every=468, checkpoint_seconds=60.0, group_size=0)
+  config.nonfinite = 'stop'  # Or 'skip' the step, or 'continue'.
+  config.execution = dict(
+    log_every=468, checkpoint_seconds=60.0, group_size=0, sharding='none'
+  )
   return config
 
 

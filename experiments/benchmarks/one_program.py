@@ -1,6 +1,5 @@
 """A whole sweep in one program, over its points one after another."""
 
-import pathlib
 import tempfile
 import time
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import jax
 import ml_collections
 
+from paramspace.launch import executors
 from paramspace.launch import sweep as sweeps
 
 
@@ -27,7 +27,10 @@ def run(config: ml_collections.ConfigDict, run: Any) -> dict[str, Any]:
     jax.clear_caches()
     with tempfile.TemporaryDirectory() as folder:
       sweep = sweeps.prepare(
-        config.path, config.target_scale, (), pathlib.Path(folder), executor
+        config.path,
+        config.target_scale,
+        workdir=folder,
+        options=executors.Options(executor),
       )
       began = time.perf_counter()
       results = sweeps.run(sweep)

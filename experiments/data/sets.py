@@ -1,6 +1,8 @@
 """The data sets by name, all in the same form."""
 
 import hashlib
+import importlib.util
+import pathlib
 from typing import NamedTuple
 
 import numpy as np
@@ -92,12 +94,14 @@ _Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 def _digits(test_size: int = 360) -> _Arrays:
   """Digits of 8x8 pixels; a fixed shuffle's last `test_size` are the test."""
-  import sklearn.datasets  # Takes a second, and only this set needs it.
-
-  bunch = sklearn.datasets.load_digits()
-  order = np.random.default_rng(0).permutation(len(bunch.target))
-  images = (bunch.images[order, :, :, None] * 255 // 16).astype(np.uint8)
-  labels = bunch.target[order].astype(np.int32)
+  # The file that `sklearn.datasets.load_digits` reads: to import that package
+  # takes longer than all else until the first step.
+  (package,) = importlib.util.find_spec('sklearn').submodule_search_locations
+  path = pathlib.Path(package, 'datasets', 'data', 'digits.csv.gz')
+  rows = np.loadtxt(path, delimiter=',', dtype=np.int32)  # Pixels and label.
+  rows = rows[np.random.default_rng(0).permutation(len(rows))]
+  images = (rows[:, :-1].reshape(-1, 8, 8, 1) * 255 // 16).astype(np.uint8)
+  labels = rows[:, -1]
   cut = len(labels) - test_size
   return images[:cut], labels[:cut], images[cut:], labels[cut:]
 

@@ -25,7 +25,7 @@ class Point(NamedTuple):
     dim: The number of trained coordinates d, 0 for direct training.
     seed: The run's seed.
     accuracy: On the test set; NaN if the run diverged.
-    size: The number of parameters D.
+    size: The number of parameters D; 0 if no run of the task says.
   """
 
   task: str
@@ -41,7 +41,8 @@ def read(results: Iterable[Mapping[str, Any]]) -> list[Point]:
 
   Args:
     results: Each with `'config'`, flattened, `'status'` and `'result'`. Those
-      that neither finished nor diverged are left out.
+      that neither finished nor diverged are left out. One that was stopped when
+      it diverged does not say its D, and takes that of another of its task.
 
   Returns:
     One point for each.
@@ -67,7 +68,9 @@ def read(results: Iterable[Mapping[str, Any]]) -> list[Point]:
         'them in separate figures.'
       )
     seen[identity] = entry['config'], point
-  return [point for _, point in seen.values()]
+  found = [point for _, point in seen.values()]
+  sizes = {p.task: p.size for p in found if p.size}
+  return [p._replace(size=sizes.get(p.task, 0)) for p in found]
 
 
 def _point(entry: Mapping[str, Any]) -> Point:
@@ -80,7 +83,7 @@ def _point(entry: Mapping[str, Any]) -> Point:
     dim=0 if config['direct'] else config['dim'],
     seed=config['seed'],
     accuracy=math.nan if diverged else accuracy,
-    size=result['D'],
+    size=result.get('D', 0),
   )
 
 

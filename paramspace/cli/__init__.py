@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from paramspace.cli import _looking
 from paramspace.cli import _parsing
 from paramspace.cli import _running
+from paramspace.cli import _searching
 from paramspace.launch import errors
 
 __all__ = ['main']
@@ -62,5 +63,6 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     metavar='VERB', required=True, parser_class=_parsing.Parser
   )
   _running.add_verbs(subparsers)
+  _searching.add_verbs(subparsers)
   _looking.add_verbs(subparsers)
   return _parsing.parse(parser, subparsers.choices, argv)

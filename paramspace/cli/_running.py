@@ -1,9 +1,12 @@
 """Verbs that take a config file and run it."""
 
 import argparse
+from typing import Any
 
 from paramspace.cli import _parsing
 from paramspace.launch import errors
+from paramspace.launch import executors
+from paramspace.launch import profiling
 
 
 def run(options: argparse.Namespace) -> int:
@@ -11,8 +14,10 @@ def run(options: argparse.Namespace) -> int:
   from paramspace.launch import sweep as sweeps
   from paramspace.launch import terminal
 
-  one = sweeps.prepare_point(*_call(options))
-  (found,) = sweeps.run(one)
+  window = profiling.parse(options.profile) if options.profile else None
+  chosen = executors.Options(profile=window)
+  one = sweeps.prepare_point(*_call(options), chosen)
+  (found,) = sweeps.run(one, options.distributed)
   terminal.table([found['result']])
   terminal.line(f'{found["status"]}: {one.workdir / "runs" / found["id"]}')
   return errors.DIVERGED if found['status'] == 'diverged' else errors.DONE
@@ -23,12 +28,12 @@ def sweep(options: argparse.Namespace) -> int:
   from paramspace.launch import sweep as sweeps
   from paramspace.launch import terminal
 
-  whole = sweeps.prepare(*_call(options), options.executor)
+  whole = _prepare(options)
   if options.dry_run:
     terminal.line(sweeps.outline(whole))
     return errors.DONE
   sweeps.write_index(whole)
-  results = sweeps.run(whole)
+  results = sweeps.run(whole, options.distributed)
   diverged = sum(r['status'] == 'diverged' for r in results)
   terminal.line(f'{len(results) - diverged} done, {diverged} diverged')
   return errors.DIVERGED if diverged == len(results) else errors.DONE
@@ -40,7 +45,7 @@ def reproduce(options: argparse.Namespace) -> int:
   from paramspace.launch import sweep as sweeps
   from paramspace.launch import terminal
 
-  whole = sweeps.prepare(*_call(options), options.executor)
+  whole = _prepare(options)
   if options.dry_run:
     terminal.line(sweeps.outline(whole))
     return errors.DONE
@@ -77,6 +82,16 @@ def _call(options: argparse.Namespace) -> tuple:
   return options.config, options.scale, options.overrides, options.workdir
 
 
+def _prepare(options: argparse.Namespace) -> Any:
+  from paramspace.launch import sweep as sweeps
+
+  chosen = executors.Options(
+    options.executor, options.jobs, options.hosts, options.resource
+  )
+  named = options.sweep.split(',') if options.sweep else None
+  return sweeps.prepare(*_call(options), chosen, named)
+
+
 def _add(subparsers: argparse.Action, verb: _parsing.Verb) -> None:
   parser = _parsing.add(
     subparsers,
@@ -96,10 +111,51 @@ def _add(subparsers: argparse.Action, verb: _parsing.Verb) -> None:
     metavar='DIR',
     help='default: runs/<folder of CONFIG>/<name of CONFIG>/SCALE',
   )
+  if verb is run:
+    parser.add_argument(
+      '--profile',
+      metavar='START:STOP',
+      help='trace these steps into the profile/ of the run',
+    )
+  if verb in (run, sweep):
+    parser.add_argument(
+      '--distributed',
+      default='off',
+      metavar='HOW',
+      help='off, auto (TPU slice, Slurm, ...) or COORDINATOR,N,I',
+    )
   if verb in (sweep, reproduce):
-    parser.add_argument(
-      '--executor', metavar='NAME', help='inline, or vmapped where possible'
-    )
-    parser.add_argument(
-      '--dry-run', action='store_true', help='list the points, run nothing'
-    )
+    _add_sweeping(parser)
+
+
+def _add_sweeping(parser: argparse.ArgumentParser) -> None:
+  parser.add_argument(
+    '--sweep',
+    metavar='A,B',
+    help='the product of `sweep_A()` and `sweep_B()`; default: `sweep()`',
+  )
+  parser.add_argument(
+    '--executor',
+    metavar='NAME',
+    help=f'{", ".join(executors.NAMES)}; default: vmapped where possible',
+  )
+  parser.add_argument(
+    '--jobs', type=int, metavar='N', help='points at a time (local, ray, slurm)'
+  )
+  parser.add_argument(
+    '--hosts',
+    type=int,
+    default=1,
+    metavar='N',
+    help='processes that run a point together (local, ray, slurm)',
+  )
+  parser.add_argument(
+    '--resource',
+    action='append',
+    default=[],
+    metavar='KEY=VALUE',
+    help='what ray (TPU=4) or slurm (partition=gpu) is asked for',
+  )
+  parser.add_argument(
+    '--dry-run', action='store_true', help='list the points, run nothing'
+  )

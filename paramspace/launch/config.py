@@ -1,13 +1,16 @@
 """Config files: finding them, their scales, and locked, typed overrides."""
 
-import ast
+import contextlib
 import copy
 import importlib.util
 import inspect
 import pathlib
 import sys
+import traceback
 import types
+from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +18,7 @@ import ml_collections
 
 from paramspace import resolve
 from paramspace.launch import errors
+from paramspace.launch import values
 
 SCALES = ('smoke', 'laptop', 'paper')
 DEFAULT_SCALE = 'laptop'
@@ -34,8 +38,8 @@ def load(path: str | pathlib.Path) -> types.ModuleType:
     The module.
 
   Raises:
-    errors.UsageError: If there is no such file, it is not Python, or it has no
-      `get_config`.
+    errors.UsageError: If there is no such file, it is not Python, it raises
+      anything, or it has no `get_config`.
   """
   path = pathlib.Path(path)
   if not path.is_file():
@@ -49,10 +53,8 @@ def load(path: str | pathlib.Path) -> types.ModuleType:
   if spec is None:
     raise errors.UsageError(f'{path} is not a Python file; configs are *.py.')
   module = importlib.util.module_from_spec(spec)
-  try:
+  with _named(module):
     spec.loader.exec_module(module)
-  except SyntaxError as e:
-    raise errors.UsageError(f'{path}, line {e.lineno}: {e.msg}.') from None
   if not hasattr(module, 'get_config'):
     raise errors.UsageError(f'{path} does not define `get_config()`.')
   return module
@@ -66,11 +68,43 @@ def call(module: types.ModuleType, function: str, scale: str) -> Any:
     function: 'get_config', 'sweep' or 'claim'. One that takes no scale says
       the same at every scale.
     scale: One of `SCALES`.
+
+  Raises:
+    errors.UsageError: If the function raises anything; names file and line.
   """
   target = getattr(module, function)
-  if 'scale' in inspect.signature(target).parameters:
-    return target(scale=scale)
-  return target()
+  with _named(module):
+    if 'scale' in inspect.signature(target).parameters:
+      return target(scale=scale)
+    return target()
+
+
+def sweep(
+  module: types.ModuleType, function: str, scale: str
+) -> list[Mapping[str, Any]]:
+  """Returns what one of a config file's sweeps yields.
+
+  Args:
+    module: The config file.
+    function: 'sweep' or 'sweep_NAME'.
+    scale: One of `SCALES`.
+
+  Raises:
+    errors.UsageError: If the function raises anything, or yields something else
+      than dicts of overrides.
+  """
+  found = call(module, function, scale)
+  with _named(module):
+    found = list(found)
+  for changes in found:
+    if not isinstance(changes, Mapping) or any(
+      not isinstance(key, str) for key in changes
+    ):
+      raise errors.UsageError(
+        f'`{function}()` in {module.__file__} yields {changes!r}; it has to '
+        "yield dicts such as {'seed': 1}."
+      )
+  return found
 
 
 def make(
@@ -111,7 +145,7 @@ def make(
     key, value = split(text)
     if key == 'scale':
       raise errors.UsageError(f'Write --scale {value} instead of {text}.')
-    _set(config, key, _parse(key, value, _current(config, key)))
+    _set(config, key, values.parse(key, value, _current(config, key)))
   return config
 
 
@@ -136,19 +170,74 @@ def override(
   return config
 
 
-def flatten(config: ml_collections.ConfigDict) -> dict[str, Any]:
-  """Returns the values by flattened key, references resolved.
+def overriding(
+  config: ml_collections.ConfigDict,
+) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+  """Returns `override` as a fast function from changes to flattened configs.
 
-  >>> flatten(ml_collections.ConfigDict({'a': {'b': 1}, 'c': (2,)}))
-  {'a.b': 1, 'c': (2,)}
+  Args:
+    config: A locked config, the same for all points of a sweep.
+
+  Returns:
+    A function: `overriding(config)(changes) == flatten(override(config,
+    changes))`. Only what a reference may carry to other keys is changed in a
+    copy of the config; all else in the flattened values.
+  """
+  base = flatten(config)
+  bound = set(_references(config))
+  plain = {k for k, v in base.items() if v not in (None, {}) and k not in bound}
+  copies = {}
+
+  def apply(changes: Mapping[str, Any]) -> dict[str, Any]:
+    others = {k: v for k, v in changes.items() if k not in plain}
+    flat, name = base, repr(others)  # Equal text, equal types: 1 is not 1.0.
+    if others:
+      if name not in copies:
+        copies[name] = flatten(override(config, others))
+      flat = copies[name]
+    return flat | {
+      k: values.frozen(values.checked(k, v, base[k]))
+      for k, v in changes.items()
+      if k in plain
+    }
+
+  return apply
+
+
+def flatten(config: ml_collections.ConfigDict) -> dict[str, Any]:
+  """Returns the values by flattened key, references resolved, lists as tuples.
+
+  >>> flatten(ml_collections.ConfigDict({'a': {'b': 1}, 'c': [2], 'd': {}}))
+  {'a.b': 1, 'c': (2,), 'd': {}}
   """
   flat = {}
   for key, value in config.items():
-    if isinstance(value, ml_collections.ConfigDict):
+    if isinstance(value, ml_collections.ConfigDict) and len(value):
       flat |= {f'{key}.{k}': v for k, v in flatten(value).items()}
+    elif isinstance(value, ml_collections.ConfigDict):
+      flat[key] = {}
     else:
-      flat[key] = value
+      flat[key] = values.frozen(value)
   return flat
+
+
+def thaw(flat: Mapping[str, Any]) -> ml_collections.ConfigDict:
+  """Returns the locked config that `flatten` was given, without references.
+
+  Args:
+    flat: From `flatten`, or from a file of JSON that holds that.
+
+  >>> thaw({'a.b': 1, 'c': [2], 'd': {}}).to_dict()
+  {'a': {'b': 1}, 'c': (2,), 'd': {}}
+  """
+  nested = {}
+  for key, value in flat.items():
+    *parents, name = key.split('.')
+    place = nested
+    for parent in parents:
+      place = place.setdefault(parent, {})
+    place[name] = values.frozen(value)
+  return ml_collections.ConfigDict(nested).lock()
 
 
 def split(text: str) -> tuple[str, str]:
@@ -175,19 +264,18 @@ def _roots(path: pathlib.Path) -> list[str]:
 
 def _copy(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
   """A copy with its references; three times as fast where there are none."""
-  if _refers(config):
+  if any(_references(config)):
     return copy.deepcopy(config)
   return config.copy_and_resolve_references()
 
 
-def _refers(config: ml_collections.ConfigDict) -> bool:
-  """Whether any field is a reference or a placeholder."""
-  for _, value in config.iteritems(preserve_field_references=True):
+def _references(config: ml_collections.ConfigDict) -> Iterator[str]:
+  """Yields the flattened keys that hold a reference or a placeholder."""
+  for key, value in config.iteritems(preserve_field_references=True):
     if isinstance(value, ml_collections.FieldReference):
-      return True
-    if isinstance(value, ml_collections.ConfigDict) and _refers(value):
-      return True
-  return False
+      yield key
+    elif isinstance(value, ml_collections.ConfigDict):
+      yield from (f'{key}.{k}' for k in _references(value))
 
 
 def _current(config: ml_collections.ConfigDict, key: str) -> Any:
@@ -202,42 +290,24 @@ def _current(config: ml_collections.ConfigDict, key: str) -> Any:
   return found
 
 
-def _parse(key: str, text: str, current: Any) -> Any:
-  """Reads `text` as the type of `current`; as a literal if that is None."""
-  try:
-    match current:
-      case bool():
-        return {'true': True, 'false': False}[text.lower()]
-      case str():
-        return text
-      case int() | float():
-        return type(current)(text)
-      case _:
-        return ast.literal_eval(text)
-  except (KeyError, SyntaxError, ValueError):
-    raise _wrong_type(key, text, current) from None
-
-
 def _set(config: ml_collections.ConfigDict, key: str, value: Any) -> None:
-  current = _current(config, key)
-  match current, value:
-    case float(), bool():
-      raise _wrong_type(key, value, current)
-    case float(), int():
-      value = float(value)
-    case tuple() | list(), tuple() | list():
-      value = type(current)(value)
-    case _ if current is not None and type(value) is not type(current):
-      raise _wrong_type(key, value, current)
+  value = values.checked(key, value, _current(config, key))
   try:
     config.update_from_flattened_dict({key: value})
   except TypeError as e:
     raise errors.UsageError(f'Config key {key!r}: {e}.') from None
 
 
-def _wrong_type(key: str, value: Any, current: Any) -> errors.UsageError:
-  kind = type(current).__name__
-  return errors.UsageError(
-    f'Config key {key!r} takes a value of type {kind} such as {current!r}, got '
-    f'{value!r}.'
-  )
+@contextlib.contextmanager
+def _named(module: types.ModuleType) -> Iterator[None]:
+  """Makes one line, with its place, of what a config file raises."""
+  try:
+    yield
+  except SyntaxError as e:
+    raise errors.UsageError(f'{e.filename}, line {e.lineno}: {e.msg}.') from e
+  except Exception as e:
+    frames = traceback.extract_tb(e.__traceback__)
+    here = [f.lineno for f in frames if f.filename == module.__file__]
+    place = f'{module.__file__}, line {here[-1] if here else "?"}'
+    what = ' '.join(f'{type(e).__name__}: {e}'.split()).rstrip(':')
+    raise errors.UsageError(f'{place}: {what}') from e

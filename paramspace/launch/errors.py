@@ -41,6 +41,10 @@ class CheckpointCorrupt(LaunchError):
   code = CORRUPT
 
 
+class CheckpointFailed(LaunchError):
+  """A checkpoint could not be written; the one before is as it was."""
+
+
 class Preempted(LaunchError):
   """Stopped on request, with everything saved: start me again."""
 

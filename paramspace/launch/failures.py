@@ -6,11 +6,17 @@ from collections.abc import Iterable
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from paramspace.launch import distributed
 from paramspace.launch import points
 from paramspace.launch import records
 from paramspace.launch import terminal
 
 LOG = 'error.log'
+RECORD = 'failure.json'
+
+_SIGNALS = 128
+_MEANING = {134: '(aborted)', 137: '(killed)', 139: '(segmentation fault)'}
+_TAIL = 4000  # Characters of a log to show.
 
 
 class Failure(NamedTuple):
@@ -46,14 +52,37 @@ def record(
   text = ''.join(traceback.format_exception(error))
   reason = f'{type(error).__name__}: {error}'.splitlines()[0].rstrip(': ')
   failure = Failure(ids, reason, text, folder / LOG)
-  records.write_text(failure.log, text)
+  if distributed.is_main():
+    records.write_text(failure.log, text)
   terminal.line(f'Failed, going on: {failure.reason} ({failure.log})')
   return failure
 
 
+def give_up(folder: pathlib.Path, code: int, attempts: int) -> Failure:
+  """Writes `failure.json` for a point whose process ended without a result.
+
+  Args:
+    folder: Of the point.
+    code: The exit code.
+    attempts: How often it was started.
+  """
+  log = next(
+    (p for n in (LOG, 'log.txt') if (p := folder / n).exists()), folder
+  )
+  text = log.read_text(errors='replace') if log.is_file() else ''
+  last = text.strip().rpartition('\n')[2]
+  reason = f'exit code {code} {_MEANING.get(code, "")}'.rstrip()
+  reason = f'{reason}: {last}' if last and code < _SIGNALS else reason
+  about = {'code': code, 'attempts': attempts, 'reason': reason}
+  records.write(folder / RECORD, about)
+  terminal.line(f'Failed, going on: point {folder.name}, {reason} ({log})')
+  return Failure((folder.name,), reason, text[-_TAIL:], log)
+
+
 def clear(folder: pathlib.Path) -> None:
-  """Removes the log of an earlier start."""
-  (folder / LOG).unlink(missing_ok=True)
+  """Removes what an earlier start left."""
+  for name in (LOG, RECORD):
+    (folder / name).unlink(missing_ok=True)
 
 
 def describe(failures: Sequence[Failure]) -> str:

@@ -22,13 +22,26 @@ def rows(
     `SHARE` of the memory. The same on every start on one machine: it looks at
     what the device has, not at what is free.
   """
+
   return lambda config: max(1, int(SHARE * total()) // row_bytes(config))
 
 
-def total() -> int:
-  """Returns the bytes of the first device; of the machine if it has no own."""
+def devices() -> int:
+  """Returns the number of local devices."""
   import jax
 
-  stats = jax.local_devices()[0].memory_stats() or {}
+  return jax.local_device_count()
+
+
+def total() -> int:
+  """Returns the bytes of all local devices; of the machine if they have none.
+
+  The rows of a group are spread over the devices evenly.
+  """
+  import jax
+
+  limits = [
+    (d.memory_stats() or {}).get('bytes_limit') for d in jax.local_devices()
+  ]
   physical = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
-  return stats.get('bytes_limit', physical)
+  return physical if None in limits else sum(limits)

@@ -3,6 +3,7 @@
 import datetime
 import functools
 import importlib.metadata
+import os
 import pathlib
 import platform
 import subprocess
@@ -17,9 +18,13 @@ _PACKAGES = (
   'flax',
   'optax',
   'numpy',
+  'ml_dtypes',
   'ml_collections',
   'orbax-checkpoint',
+  'tensorstore',
 )
+_ENGINES = ('ray', 'submitit')  # Recorded where they are in use.
+_VARIABLES = ('JAX_', 'XLA_', 'LIBTPU_', 'CUDA_VISIBLE_DEVICES')
 
 
 def record(study: types.ModuleType) -> dict[str, Any]:
@@ -37,6 +42,23 @@ def record(study: types.ModuleType) -> dict[str, Any]:
     'versions': versions(),
     'devices': _devices(),
     'host': platform.node(),
+    'cores': _cores(),
+    'environment': {
+      name: value
+      for name, value in sorted(os.environ.items())
+      if name.startswith(_VARIABLES)
+    },
+  }
+
+
+def where() -> dict[str, Any]:
+  """Returns what the last bits of a result depend on, besides the config."""
+  about = _devices()
+  return {
+    'host': platform.node(),
+    'devices': f'{about["count"]} {" and ".join(about["kinds"])}',
+    'cores': _cores(),
+    'jax': versions()['jax'],
   }
 
 
@@ -44,7 +66,7 @@ def record(study: types.ModuleType) -> dict[str, Any]:
 def versions() -> dict[str, str]:
   """Returns the versions of Python and of the packages that are installed."""
   found = {'python': platform.python_version()}
-  for package in _PACKAGES:
+  for package in (*_PACKAGES, *(e for e in _ENGINES if e in sys.modules)):
     try:
       found[package] = importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -64,6 +86,13 @@ def _devices() -> dict[str, Any]:
     'kinds': kinds,
     'processes': jax.process_count(),
   }
+
+
+def _cores() -> int:
+  """How many cores this process may use."""
+  if hasattr(os, 'sched_getaffinity'):
+    return len(os.sched_getaffinity(0))
+  return os.cpu_count() or 1
 
 
 @functools.cache

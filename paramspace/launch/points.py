@@ -1,31 +1,46 @@
 """Points of a sweep: what they are called, and which share a program."""
 
+import dataclasses
+import functools
 import hashlib
 import json
 import math
+import pathlib
 import types
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
 import ml_collections
 
+from paramspace import resolve
+from paramspace.launch import axes
 from paramspace.launch import config as configs
 from paramspace.launch import errors
+from paramspace.launch import values
+
+NAMED = 'sweep_'
 
 
-class Point(NamedTuple):
-  """One configuration of a study.
+@dataclasses.dataclass(frozen=True)
+class Point:
+  """One configuration of a study; from `point`, `expand` or `read`.
 
   Attributes:
     id: 16 hexadecimal digits, a function of the config alone.
-    config: The locked config.
+    flat: The config's values by flattened key.
   """
 
   id: str
-  config: ml_collections.ConfigDict
+  flat: Mapping[str, Any] = dataclasses.field(hash=False)
+
+  @functools.cached_property
+  def config(self) -> ml_collections.ConfigDict:
+    """The locked config, the same in every process that runs the point."""
+    return configs.thaw(self.flat)
 
 
 class Group(NamedTuple):
@@ -44,66 +59,82 @@ class Group(NamedTuple):
   size: int
 
 
-def canonical(config: ml_collections.ConfigDict) -> str:
-  """Returns the config as canonical JSON: what makes a point this point.
+def canonical(flat: Mapping[str, Any]) -> str:
+  """Returns a config as canonical JSON: what makes a point this point.
 
-  Keys are sorted and references resolved. Everything under `execution` only
-  says how to execute and is left out.
+  Keys are sorted. Everything under `execution` only says how to execute and is
+  left out.
+
+  Args:
+    flat: The config's values by flattened key.
 
   Raises:
     errors.UsageError: If a value is not a finite number, a string, a boolean,
       None, or a sequence or dict of them.
   """
-  kept = {k: v for k, v in configs.flatten(config).items() if _identifies(k)}
+  _check_json({k: v for k, v in flat.items() if not identifies(k)})
+  return _check_json({k: v for k, v in flat.items() if identifies(k)})
+
+
+def point(config: ml_collections.ConfigDict) -> Point:
+  """Returns the point that a config is."""
+  return _point(configs.flatten(config))
+
+
+def read(folder: pathlib.Path) -> Point:
+  """Returns the point whose directory this is, from its `config.json`.
+
+  Raises:
+    errors.UsageError: If the file is not there, or is not the config of the id
+      that the directory is named by.
+  """
+  path = folder / 'config.json'
   try:
-    return _dumps(kept)
-  except (TypeError, ValueError):
-    key = next(k for k, v in kept.items() if not _fits_json(v))
-    raise errors.UsageError(
-      f'Config key {key!r} holds {kept[key]!r}, which JSON cannot hold; use '
-      'finite numbers, strings, booleans, None, and tuples of them.'
-    ) from None
-
-
-def point_id(config: ml_collections.ConfigDict) -> str:
-  """Returns the name of the point, and of its directory."""
-  return _digest(canonical(config))
+    found = _point(values.frozen(json.loads(path.read_text('utf-8'))))
+    if found.id == folder.name:
+      return found
+  except (OSError, ValueError, AttributeError, errors.UsageError):
+    pass
+  raise errors.UsageError(
+    f'{path} is not the config of point {folder.name}; remove the folder, and '
+    'start the sweep again.'
+  )
 
 
 def expand(
   module: types.ModuleType,
   scale: str = configs.DEFAULT_SCALE,
   overrides: Iterable[str] = (),
+  sweeps: Sequence[str] | None = None,
 ) -> list[Point]:
   """Returns the points of a config file's sweep, in its order, each once.
 
   Args:
-    module: The config file, from `config.load`. Without a `sweep()` it is one
-      point.
+    module: The config file, from `config.load`.
     scale: One of `config.SCALES`.
     overrides: As in `config.make`; they hold for every point.
+    sweeps: NAME of every `sweep_NAME()` to take the product of. None is
+      `sweep()`, and one point where the file defines no sweep at all.
 
   Raises:
-    errors.UsageError: If any key or type is wrong, if a key is both overridden
-      and swept, or if the sweep is empty.
+    errors.UsageError: If any name, key or type is wrong, if a key is both
+      overridden and swept or is swept twice, or if the sweep is empty.
   """
   overrides = list(overrides)
   config = configs.make(module, scale, overrides)
-  if not hasattr(module, 'sweep'):
-    return [Point(point_id(config), config)]
+  override = configs.overriding(config)
   fixed = {configs.split(text)[0] for text in overrides}
   found = {}
-  for changes in configs.call(module, 'sweep', scale):
+  for changes in _swept(module, scale, sweeps):
     for key in sorted(fixed & changes.keys()):
       raise errors.UsageError(
         f'--config.{key} would do nothing: the sweep sets {key!r} itself. Use '
         '`paramspace run` for one point.'
       )
-    changed = configs.override(config, changes)
-    point = Point(point_id(changed), changed)
-    found.setdefault(point.id, point)
+    made = _point(override(changes))
+    found.setdefault(made.id, made)
   if not found:
-    raise errors.UsageError(f'`sweep()` in {module.__file__} yields no point.')
+    raise errors.UsageError(f'The sweep in {module.__file__} yields no point.')
   return list(found.values())
 
 
@@ -129,8 +160,8 @@ def groups(
   vmappable = frozenset(vmappable)
   shared = {}
   for point in points:
-    flat = configs.flatten(point.config).items()
-    static = {k: v for k, v in flat if _identifies(k) and k not in vmappable}
+    flat = point.flat.items()
+    static = {k: v for k, v in flat if identifies(k) and k not in vmappable}
     shared.setdefault(_dumps(static), []).append(point)
   found = []
   for members in shared.values():
@@ -163,8 +194,49 @@ def _size(
   return math.ceil(len(members) / programs)
 
 
-def _identifies(key: str) -> bool:
+def identifies(key: str) -> bool:
+  """Whether a flattened key is part of what a point is."""
   return key.partition('.')[0] != 'execution'
+
+
+def _swept(
+  module: types.ModuleType, scale: str, sweeps: Sequence[str] | None
+) -> Iterable[Mapping[str, Any]]:
+  """Returns the changes of every point."""
+  names = [n.removeprefix(NAMED) for n in dir(module) if n.startswith(NAMED)]
+  if sweeps is None:
+    if hasattr(module, 'sweep'):
+      return configs.sweep(module, 'sweep', scale)
+    if names:
+      raise errors.UsageError(
+        f'{module.__file__} defines no `sweep()`; choose of its named sweeps: '
+        f'{", ".join(names)}.'
+      )
+    return [{}]
+  for name in sweeps:
+    if name not in names:
+      raise errors.UsageError(resolve.unknown('sweep', name, names))
+  chosen = [configs.sweep(module, NAMED + n, scale) for n in sweeps]
+  try:
+    return axes.product(*chosen)
+  except ValueError as e:
+    raise errors.UsageError(f'{", ".join(sweeps)}: {e}') from None
+
+
+def _point(flat: Mapping[str, Any]) -> Point:
+  return Point(_digest(canonical(flat)), flat)
+
+
+def _check_json(flat: Mapping[str, Any]) -> str:
+  """Returns the JSON of some values, or names the one that has none."""
+  try:
+    return _dumps(flat)
+  except (TypeError, ValueError):
+    key = next(k for k, v in flat.items() if not _fits_json(v))
+    raise errors.UsageError(
+      f'Config key {key!r} holds {flat[key]!r}, which JSON cannot hold; use '
+      'finite numbers, strings, booleans, None, and tuples of them.'
+    ) from None
 
 
 def _fits_json(value: Any) -> bool:

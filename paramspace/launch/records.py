@@ -4,14 +4,18 @@ JSON has no NaN or infinity. They are written as the strings 'NaN', 'Infinity'
 and '-Infinity', as protobuf does, and read back as the numbers.
 """
 
+import hashlib
 import json
 import math
 import os
 import pathlib
+import secrets
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+_SEAL = 'sha256'
 _NOT_FINITE = {
   'NaN': math.nan,
   'Infinity': math.inf,
@@ -54,7 +58,8 @@ def write_text(path: pathlib.Path, text: str) -> None:
 def write_bytes(path: pathlib.Path, content: bytes) -> None:
   """Writes a file atomically: a temporary file, fsync, rename."""
   path.parent.mkdir(parents=True, exist_ok=True)
-  temporary = path.with_name(f'{path.name}.tmp')
+  # Of its own: another process may be writing the same file.
+  temporary = path.with_name(f'{path.name}.{secrets.token_hex(4)}.tmp')
   with temporary.open('wb') as file:
     file.write(content)
     file.flush()
@@ -68,6 +73,32 @@ def read(path: pathlib.Path) -> Any:
     return loads(path.read_text(encoding='utf-8'))
   except (FileNotFoundError, ValueError):
     return None
+
+
+def seal(record: Mapping[str, Any]) -> dict[str, Any]:
+  """Returns the record with the digest of all of it under 'sha256'.
+
+  >>> sealed(seal({'loss': 0.5})), sealed(seal({'loss': 0.5}) | {'loss': 0.4})
+  (True, False)
+  """
+  return {**record, _SEAL: _digest(record)}
+
+
+def sealed(record: Any) -> bool:
+  """Whether a record is as it was when it was sealed."""
+  if not isinstance(record, dict) or _SEAL not in record:
+    return False
+  rest = {key: value for key, value in record.items() if key != _SEAL}
+  return record[_SEAL] == _digest(rest)
+
+
+def _digest(record: Mapping[str, Any]) -> str:
+  """Returns the sha256 of the record as canonical JSON."""
+  plain = _plain(dict(record))
+  text = json.dumps(
+    plain, sort_keys=True, separators=(',', ':'), allow_nan=False
+  )
+  return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _plain(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """Finding the study that a config names."""
 
+import importlib.util
 import types
 
 from paramspace import resolve
@@ -27,6 +28,20 @@ def load(name: str) -> types.ModuleType:
       f'The study {name!r} defines no `run(config, run)`; is it another module?'
     )
   return study
+
+
+def find(name: str) -> None:
+  """Looks for a study without importing it, and JAX with it.
+
+  Raises:
+    errors.UsageError: If there is no such module.
+  """
+  try:
+    found = importlib.util.find_spec(name)
+  except (ImportError, ValueError):
+    found = None
+  if found is None:
+    module(name, 'study')
 
 
 def module(name: str, what: str) -> types.ModuleType:

@@ -8,16 +8,21 @@ from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
+from paramspace.launch import changes
+from paramspace.launch import compilation
 from paramspace.launch import config as configs
+from paramspace.launch import distributed
 from paramspace.launch import errors
 from paramspace.launch import executors
 from paramspace.launch import failures
+from paramspace.launch import index
 from paramspace.launch import points
 from paramspace.launch import preemption
 from paramspace.launch import records
 from paramspace.launch import run as runs
-from paramspace.launch import study as studies
 from paramspace.launch import terminal
+
+_WHERE = ('devices', 'cores', 'jax')  # Of a result: see `meta.where`.
 
 
 class Sweep(NamedTuple):
@@ -28,16 +33,16 @@ class Sweep(NamedTuple):
     scale: One of `config.SCALES`.
     points: All points, in the order of the file's `sweep()`.
     workdir: The directory of the sweep.
-    study: The study's module.
-    executor: One of the modules in `executors`.
+    study: The name of the study's module.
+    executor: From `executors.choose`.
   """
 
   module: types.ModuleType
   scale: str
   points: list[points.Point]
   workdir: pathlib.Path
-  study: types.ModuleType
-  executor: types.ModuleType
+  study: str
+  executor: executors.Executor
 
 
 def prepare(
@@ -45,7 +50,8 @@ def prepare(
   scale: str = configs.DEFAULT_SCALE,
   overrides: Sequence[str] = (),
   workdir: str | None = None,
-  executor: str | None = None,
+  options: executors.Options | None = None,
+  sweeps: Sequence[str] | None = None,
 ) -> Sweep:
   """Reads a config file and checks all that can be checked before starting.
 
@@ -54,14 +60,16 @@ def prepare(
     scale: One of `config.SCALES`.
     overrides: Strings such as '--config.seed=1'.
     workdir: Where the results go; None is `default_workdir`.
-    executor: One of `executors.NAMES`; None chooses by the study.
+    options: Which executor; None chooses by the study.
+    sweeps: As in `points.expand`.
 
   Raises:
     errors.UsageError: If anything about the call or the config is wrong.
   """
   module = configs.load(path)
-  members = points.expand(module, scale, overrides)
-  return _sweep(module, path, scale, members, workdir, executor)
+  members = points.expand(module, scale, overrides, sweeps)
+  options = options or executors.Options()
+  return _sweep(module, path, scale, members, workdir, options)
 
 
 def prepare_point(
@@ -69,6 +77,7 @@ def prepare_point(
   scale: str = configs.DEFAULT_SCALE,
   overrides: Sequence[str] = (),
   workdir: str | None = None,
+  options: executors.Options | None = None,
 ) -> Sweep:
   """Returns the sweep that is one point: the config itself, run `inline`.
 
@@ -76,9 +85,9 @@ def prepare_point(
   point is the same point whether it was run alone or in the config's sweep.
   """
   module = configs.load(path)
-  config = configs.make(module, scale, overrides)
-  members = [points.Point(points.point_id(config), config)]
-  return _sweep(module, path, scale, members, workdir, 'inline')
+  members = [points.point(configs.make(module, scale, overrides))]
+  options = (options or executors.Options())._replace(name='inline')
+  return _sweep(module, path, scale, members, workdir, options)
 
 
 def default_workdir(path: str, scale: str) -> pathlib.Path:
@@ -100,7 +109,7 @@ def missing(sweep: Sweep) -> list[points.Point]:
 def outline(sweep: Sweep) -> str:
   """Returns lines that list the groups, their points, and what is missing."""
   todo = {p.id for p in missing(sweep)}
-  flat = {p.id: configs.flatten(p.config) for p in sweep.points}
+  flat = {p.id: p.flat for p in sweep.points}
   first = flat[sweep.points[0].id]
   swept = [k for k in first if any(f[k] != first[k] for f in flat.values())]
   lines = []
@@ -115,11 +124,13 @@ def outline(sweep: Sweep) -> str:
   return '\n'.join(lines)
 
 
-def run(sweep: Sweep) -> list[dict[str, Any]]:
+def run(sweep: Sweep, joined: str = 'off') -> list[dict[str, Any]]:
   """Runs what is missing of a sweep.
 
   Args:
     sweep: From `prepare`; its directory is made if it is not there.
+    joined: The value of `--distributed`, read by `distributed.parse`. All the
+      processes call this with the same sweep.
 
   Returns:
     The results of all points, as `results` returns them.
@@ -130,25 +141,32 @@ def run(sweep: Sweep) -> list[dict[str, Any]]:
     errors.Failed: If a study raised an exception, after all other points; the
       traceback of the first is on stderr, that of each in its `error.log`.
   """
+  spec = distributed.parse(joined)
+  if spec.mode != 'off' and sweep.executor.name != 'inline':
+    raise errors.UsageError(
+      '--distributed runs each point on all hosts at once; use --executor '
+      f'inline with it, not {sweep.executor.name}.'
+    )
   check_writable(sweep.workdir)
   groups, todo = plan(sweep), {p.id for p in missing(sweep)}
   programs = sum(any(p.id in todo for p in g.points) for g in groups)
   total = _count(len(sweep.points), 'point')
   if todo:
+    processes = _prepare_process(sweep, spec)
     terminal.line(
       f'{len(todo)} of {total} to run in {_count(programs, "program")}, '
-      f'{sweep.executor.NAME}; results in {sweep.workdir}'
+      f'{sweep.executor.name}; results in {sweep.workdir}'
     )
-    with preemption.watch() as should_stop:
-      failed = sweep.executor.execute(
-        groups, sweep.study, sweep.workdir, should_stop
-      )
+    with preemption.watch(processes) as stop:
+      failed = sweep.executor.execute(groups, sweep.study, sweep.workdir, stop)
     if failed:
       print(failed[0].traceback, file=sys.stderr)
       raise errors.Failed(failures.describe(failed))
   else:
     terminal.line(f'{total} done before, none to run; {sweep.workdir}')
   _report_mixture(sweep, groups)
+  if distributed.is_main():
+    index.rebuild(sweep.workdir)
   return results(sweep)
 
 
@@ -163,20 +181,25 @@ def results(sweep: Sweep) -> list[dict[str, Any]]:
   for point in sweep.points:
     record = runs.result(_folder(sweep, point))
     if record is not None:
-      config = configs.flatten(point.config)
       kept = {name: record[name] for name in ('status', 'result')}
-      found.append({'id': point.id, 'config': config} | kept)
+      found.append({'id': point.id, 'config': point.flat} | kept)
   return found
 
 
 def write_index(sweep: Sweep) -> None:
-  """Writes `sweep.json`: which points and groups belong to the directory."""
+  """Writes `sweep.json`: which points and groups belong to the directory.
+
+  Says so if they are others than those of the last start.
+  """
   check_writable(sweep.workdir)
+  changed = changes.describe(sweep.workdir, sweep.points)
+  if changed:
+    terminal.line(changed)
   index = {
     'config': sweep.module.__file__,
     'scale': sweep.scale,
-    'study': sweep.study.__name__,
-    'executor': sweep.executor.NAME,
+    'study': sweep.study,
+    'executor': sweep.executor.name,
     'points': [p.id for p in sweep.points],
     'groups': [
       {'id': g.id, 'size': g.size, 'points': [p.id for p in g.points]}
@@ -208,32 +231,49 @@ def _sweep(
   scale: str,
   members: list[points.Point],
   workdir: str | None,
-  executor: str | None,
+  options: executors.Options,
 ) -> Sweep:
-  names = sorted({p.config.study for p in members})
+  names = sorted({p.flat['study'] for p in members})
   if len(names) > 1:
     raise errors.UsageError(
       f'A sweep is of one study, this one has {", ".join(names)}; write a '
       'config for each.'
     )
-  study = studies.load(names[0])
   folder = pathlib.Path(workdir) if workdir else default_workdir(path, scale)
-  chosen = executors.choose(study, executor)
-  return Sweep(module, scale, members, folder, study, chosen)
+  chosen = executors.choose(names[0], options)
+  return Sweep(module, scale, members, folder, names[0], chosen)
+
+
+def _prepare_process(sweep: Sweep, spec: distributed.Spec) -> int:
+  """Readies this process if it will compile; returns how many it is one of."""
+  if sweep.executor.name not in executors.HERE:
+    return 1
+  compilation.enable()
+  return distributed.initialize(spec)
 
 
 def _report_mixture(sweep: Sweep, groups: Sequence[points.Group]) -> None:
-  """Says so if results come from programs of another kind or size."""
-  others = set()
+  """Says so if results come from programs of another kind, size or machine."""
+  elsewhere = sweep.executor.name in executors.ELSEWHERE
+  name = 'inline' if elsewhere else sweep.executor.name
+  others, machines = set(), set()
   for point, size in ((p, g.size) for g in groups for p in g.points):
     record = runs.result(_folder(sweep, point)) or {}
     was = record.get('executor'), record.get('group_size')
-    if was != (sweep.executor.NAME, size):
+    if record and was != (name, size):
       others.add(was)
+    if record:
+      machines.add(tuple(str(record.get(k)) for k in _WHERE))
   for executor, size in sorted(others):
     terminal.line(
       f'Note: some results are of {executor} programs of {size}, where this '
       'sweep has others; their last bits may differ.'
+    )
+  if len(machines) > 1:
+    found = '; '.join(', '.join(machine) for machine in sorted(machines))
+    terminal.line(
+      f'Note: the results are of unlike processes ({", ".join(_WHERE)}: '
+      f'{found}); their last bits may differ.'
     )
 
 

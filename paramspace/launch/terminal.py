@@ -14,9 +14,19 @@ import rich.text
 
 _FILE_WIDTH = 200  # Columns of a table that goes to a file or a pipe.
 
+_mute = False
+
+
+def mute() -> None:
+  """Prints nothing from now on: another process of the program prints it."""
+  global _mute
+  _mute = True
+
 
 def line(text: str) -> None:
   """Prints text as it is: lines are not wrapped, and nothing is markup."""
+  if _mute:
+    return
   _stdout().print(text, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -29,7 +39,7 @@ def table(
     rows: The cells, by the names of their columns.
     columns: The names to show, in this order; None is those of the first row.
   """
-  if not rows:
+  if not rows or _mute:
     return
   columns = list(rows[0]) if columns is None else columns
   drawn = rich.table.Table()
@@ -39,6 +49,11 @@ def table(
   for row in rows:
     drawn.add_row(*(rich.text.Text(_cell(row.get(n))) for n in columns))
   _stdout().print(drawn)
+
+
+def interactive() -> bool:
+  """Whether a person sees the progress bars."""
+  return sys.stderr.isatty() and not _mute
 
 
 class Bar:
@@ -78,7 +93,7 @@ def progress(total: int, description: str = '') -> Iterator[Bar]:
     console=rich.console.Console(stderr=True),
     redirect_stdout=False,
     transient=True,
-    disable=not sys.stderr.isatty(),
+    disable=not interactive(),
   )
   with bar:
     yield Bar(bar, bar.add_task(description, total=total, note=''))

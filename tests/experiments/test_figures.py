@@ -76,6 +76,14 @@ def test_a_table_has_a_row_for_each_dimension_and_for_direct_training():
   assert math.isclose(first['threshold_baseline'], 0.9 * 0.96)
 
 
+def test_a_run_that_was_stopped_is_counted_with_its_task():
+  stopped = result(10, 3, status='diverged')
+  stopped['result'] = {'reason': 'train_loss is nan at step 9.'}
+  rows = intrinsic_dimension.table([stopped, *DIRECT, *curve()])
+  (row,) = [r for r in rows if r['dim'] == 10]
+  assert (row['n'], row['diverged'], row['D']) == (3, 1, 199_210)
+
+
 def test_a_table_does_not_depend_on_the_order_of_results():
   results = [*DIRECT, *curve()]
   mixed = [results[0], *results[:0:-1]]

@@ -25,9 +25,9 @@ sys.exit(cli.main())
 INTERRUPTED = (
   """
 import signal
-from paramspace.launch import run
+from paramspace.launch import batch
 
-log, logged = run.BatchRun.log, []
+log, logged = batch.BatchRun.log, []
 
 def log_and_interrupt(self, step, **arrays):
   log(self, step, **arrays)
@@ -35,7 +35,7 @@ def log_and_interrupt(self, step, **arrays):
   if len(logged) == 3:
     signal.raise_signal(signal.SIGINT)
 
-run.BatchRun.log = log_and_interrupt
+batch.BatchRun.log = log_and_interrupt
 """
   + COMMAND
 )

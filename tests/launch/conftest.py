@@ -70,7 +70,7 @@ def train(configs, run, log):
       if t % config.execution.checkpoint_every == 0:
         run.checkpoints.save(t, state)
       harm(config, t)
-      if run.should_stop():
+      if run.should_stop(t):
         run.checkpoints.save(t, state)
         raise errors.Preempted
   norms = (state['x'] ** 2).sum(axis=1)
@@ -162,11 +162,20 @@ class Lab(NamedTuple):
     """Runs the command in a process of its own; returns what is left of it."""
     return subprocess.run(
       [sys.executable, '-m', 'paramspace', *map(str, arguments)],
-      env=os.environ | {'PYTHONPATH': str(ROOT), 'JAX_PLATFORMS': 'cpu'},
+      env=self.environment,
       cwd=self.root,
       capture_output=True,
       text=True,
     )
+
+  @property
+  def environment(self):
+    """That of a process which finds the package and this folder."""
+    return os.environ | {
+      'PYTHONPATH': str(ROOT),
+      'JAX_PLATFORMS': 'cpu',
+      'PARAMSPACE_LEASE_SECONDS': '1',
+    }
 
   @property
   def started(self):
@@ -181,6 +190,7 @@ class Lab(NamedTuple):
         (p / 'metrics.jsonl').read_bytes(),
       )
       for p in (self.root / workdir / 'runs').iterdir()
+      if (p / 'result.json').exists()
     }
 
 

@@ -1,4 +1,5 @@
 import ml_collections
+import numpy as np
 import pytest
 
 from paramspace.launch import config as configs
@@ -108,6 +109,55 @@ def test_a_sweep_cannot_change_a_type(changes):
 
 def test_a_sweep_may_give_an_int_for_a_float():
   assert type(configs.override(make(), {'rate': 1}).rate) is float
+
+
+def test_a_sweep_may_give_a_number_of_numpy():
+  changes = {'rate': np.float32(0.25), 'seed': np.int64(3)}
+  found = configs.override(make(), changes)
+  assert (found.rate, found.seed) == (0.25, 3)
+  assert (type(found.rate), type(found.seed)) == (float, int)
+
+
+@pytest.mark.parametrize(
+  'changes',
+  [
+    {},
+    {'seed': 3, 'dims': [4]},
+    {'rate': 4},
+    {'rate': 4.0, 'schedule.peak': 1.0, 'name': 'sgd'},
+    {'limit': 3},
+    {'schedule.peak': np.float64(0.5)},
+  ],
+)
+def test_the_fast_override_is_the_override(changes):
+  config = make()
+  fast = configs.overriding(config)
+  for _ in range(2):
+    assert fast(changes) == configs.flatten(configs.override(config, changes))
+  assert configs.flatten(config) == fast({})
+
+
+@pytest.mark.parametrize(
+  ('first', 'wrong'),
+  [
+    ({'rate': 1}, {'rate': True}),
+    ({'limit': 1}, {'limit': 1.0}),
+    ({'seed': 1}, {'seed': 1.0}),
+    ({}, {'sede': 1}),
+    ({}, {'schedule': 1}),
+  ],
+)
+def test_the_fast_override_knows_types_that_are_equal(first, wrong):
+  fast = configs.overriding(make())
+  fast(first)
+  with pytest.raises(errors.UsageError, match=next(iter(wrong))):
+    fast(wrong)
+
+
+def test_an_error_in_a_config_file_is_one_line_with_its_place(lab):
+  path = lab.write('configs/toy/broken.py', 'x = 1\n\ny = x / 0\n')
+  with pytest.raises(errors.UsageError, match=r'broken.py, line 3: ZeroDiv'):
+    configs.load(path)
 
 
 def test_the_scale_is_not_a_key():

@@ -1,3 +1,5 @@
+import sys
+
 import jax
 import pytest
 
@@ -11,13 +13,13 @@ def test_rows_are_those_that_fit_in_half_of_the_memory(monkeypatch):
   assert memory.rows(lambda config: 51)(None) == 1
 
 
-def test_memory_is_that_of_the_device(monkeypatch):
+def test_memory_is_that_of_the_devices(monkeypatch):
   class Device:
     def memory_stats(self):
       return {'bytes_limit': 1234, 'bytes_in_use': 1000}
 
-  monkeypatch.setattr(jax, 'local_devices', lambda: [Device()])
-  assert memory.total() == 1234
+  monkeypatch.setattr(jax, 'local_devices', lambda: [Device(), Device()])
+  assert memory.total() == 2468
 
 
 def test_memory_is_that_of_the_machine_where_the_device_has_none():
@@ -32,7 +34,7 @@ def test_a_study_says_how_much_its_rows_take(lab, monkeypatch, row, started):
   monkeypatch.setattr(memory, 'total', lambda: 120)
   sweep = sweeps.prepare(lab.config)
   free = sweeps.plan(sweep)
-  sweep.study.row_bytes = lambda config: row
+  sys.modules['toy_study'].row_bytes = lambda config: row
   assert (sweeps.plan(sweep) == free) == (row == 1)
   sweeps.run(sweep)
   assert lab.started == started

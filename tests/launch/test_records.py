@@ -1,9 +1,9 @@
 import math
+import threading
 
 import numpy as np
 import pytest
 
-from paramspace.launch import metrics
 from paramspace.launch import records
 
 
@@ -56,44 +56,37 @@ def test_an_absent_record_is_no_record(tmp_path):
   assert records.read(tmp_path / 'x.json') is None
 
 
-def test_metrics_are_read_as_they_were_logged(tmp_path):
-  path = tmp_path / 'metrics.jsonl'
-  metrics.append(path, 1, {'loss': np.float32(0.1)})
-  metrics.append(path, np.int32(2), {'loss': 0.5})
-  assert metrics.read(path) == [
-    {'step': 1, 'loss': float(np.float32(0.1))},
-    {'step': 2, 'loss': 0.5},
-  ]
+def test_a_seal_breaks_when_anything_changes():
+  sealed = records.seal({'a': [1, {'b': math.nan}], 'c': 'x'})
+  assert records.sealed(records.loads(records.dumps(sealed)))
+  assert records.sealed(dict(reversed(sealed.items())))
+  for changed in (
+    sealed | {'c': 'y'},
+    sealed | {'d': None},
+    sealed | {'a': [1, {'b': math.inf}]},
+    {k: v for k, v in sealed.items() if k != 'c'},
+    {k: v for k, v in sealed.items() if k != 'sha256'},
+    [],
+    None,
+  ):
+    assert not records.sealed(changed)
 
 
-def test_metrics_that_are_not_there_are_none(tmp_path):
-  assert metrics.read(tmp_path / 'metrics.jsonl') == []
-  metrics.truncate(tmp_path / 'metrics.jsonl', 3)
-  assert not (tmp_path / 'metrics.jsonl').exists()
+def test_two_may_write_the_same_file_at_once(tmp_path):
+  path = tmp_path / 'x.json'
 
+  def write(i):
+    for _ in range(50):
+      records.write(path, [i] * 1000)
 
-def test_a_torn_last_line_is_no_row_and_goes_on_truncation(tmp_path):
-  path = tmp_path / 'metrics.jsonl'
-  for step in (1, 2, 3):
-    metrics.append(path, step, {})
-  whole = path.read_bytes()
-  path.write_bytes(whole + b'{"step": 4, "lo')
-  assert [r['step'] for r in metrics.read(path)] == [1, 2, 3]
-  metrics.truncate(path, 3)
-  assert path.read_bytes() == whole
-
-
-def test_truncation_keeps_the_bytes_of_what_it_keeps(tmp_path):
-  path = tmp_path / 'metrics.jsonl'
-  metrics.append(path, 1, {'loss': 0.1, 'worst': math.nan})
-  whole = path.read_bytes()
-  metrics.append(path, 2, {'loss': 0.2})
-  metrics.truncate(path, 1)
-  assert path.read_bytes() == whole
-
-
-def test_a_broken_line_in_the_middle_is_named(tmp_path):
-  path = tmp_path / 'metrics.jsonl'
-  path.write_text('{"step": 1}\n{"st\n{"step": 3}\n')
-  with pytest.raises(ValueError, match='line 2 is not JSON'):
-    metrics.read(path)
+  threads = [threading.Thread(target=write, args=(i,)) for i in range(4)]
+  with pytest.MonkeyPatch.context() as patch:
+    failed = []
+    patch.setattr(threading, 'excepthook', failed.append)
+    for thread in threads:
+      thread.start()
+    for thread in threads:
+      thread.join()
+  assert not failed
+  assert len(set(records.read(path))) == 1
+  assert [p.name for p in tmp_path.iterdir()] == ['x.json']

@@ -48,7 +48,7 @@ def test_a_batch_that_is_killed_goes_on_from_its_checkpoint(lab):
   harm = execution(harm='SIGKILL', at=5, checkpoint_every=2)
   assert lab.process(*call, *harm).returncode == -signal.SIGKILL
   for path in metrics_files(lab):
-    assert len(metrics.read(path)) == 5
+    assert len(metrics.read(path)) == 4  # The fifth was not fetched.
     with path.open('a') as file:
       file.write('{"step": 6, "no')
   assert lab.command(*call, *harm) == errors.DONE

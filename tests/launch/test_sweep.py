@@ -1,13 +1,17 @@
 import shutil
+import sys
 
 import pytest
 
 from paramspace.launch import config as configs
 from paramspace.launch import errors
+from paramspace.launch import executors
 from paramspace.launch import metrics
 from paramspace.launch import records
 from paramspace.launch import run as runs
 from paramspace.launch import sweep as sweeps
+
+INLINE = executors.Options('inline')
 
 
 def test_a_sweep_is_one_program_and_its_results_are_in_its_order(lab):
@@ -62,7 +66,7 @@ def test_groups_have_their_declared_size(lab):
 
 
 def test_inline_runs_every_point_on_its_own(lab):
-  found = sweeps.run(sweeps.prepare(lab.config, executor='inline'))
+  found = sweeps.run(sweeps.prepare(lab.config, options=INLINE))
   assert lab.started == ['0', '1', '2']
   assert len(found) == 3
 
@@ -80,7 +84,7 @@ def test_a_finished_sweep_leaves_no_checkpoints(lab):
       lab.config,
       overrides=['--config.execution.checkpoint_every=2'],
       workdir=f'work/{executor}',
-      executor=executor,
+      options=executors.Options(executor),
     )
     sweeps.run(sweep)
     assert not list(sweep.workdir.glob('groups/*'))
@@ -230,17 +234,19 @@ def test_a_module_that_is_not_a_study_says_so(lab):
 
 def test_an_unknown_executor_names_the_nearest(lab):
   with pytest.raises(errors.UsageError, match="did you mean 'vmapped'"):
-    sweeps.prepare(lab.config, executor='vmaped')
+    sweeps.prepare(lab.config, options=executors.Options('vmaped'))
 
 
 def test_a_study_without_batches_runs_inline_and_not_vmapped(lab):
   lab.write('toy_single.py', 'def run(config, run): return {"x": 1}\n')
   overrides = ['--config.study=toy_single']
-  assert sweeps.prepare(lab.config, overrides=overrides).executor.NAME == (
+  assert sweeps.prepare(lab.config, overrides=overrides).executor.name == (
     'inline'
   )
   with pytest.raises(errors.UsageError, match='use --executor inline'):
-    sweeps.prepare(lab.config, overrides=overrides, executor='vmapped')
+    sweeps.prepare(
+      lab.config, overrides=overrides, options=executors.Options('vmapped')
+    )
 
 
 def test_a_configs_own_repository_is_searched_first(lab, monkeypatch):
@@ -248,9 +254,9 @@ def test_a_configs_own_repository_is_searched_first(lab, monkeypatch):
   text = (lab.root / lab.config).read_text().replace('toy_study', 'toy_near')
   path = lab.write('elsewhere/configs/toy/walk.py', text)
   lab.write('toy_near.py', 'raise ImportError\n')
-  assert sweeps.prepare(path).study.__file__.startswith(
-    str(lab.root / 'elsewhere')
-  )
+  assert sweeps.prepare(path).study == 'toy_near'
+  found = sys.modules['toy_near'].__file__
+  assert found.startswith(str(lab.root / 'elsewhere'))
 
 
 def test_the_config_that_a_study_gets_is_locked(lab):

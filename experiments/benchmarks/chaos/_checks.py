@@ -1,0 +1,28 @@
+"""What a part of the storm has to find."""
+
+from typing import Any
+
+
+def at_most(name: str, found: float, allowed: float = 0) -> dict[str, Any]:
+  """Returns a check that holds where `found <= allowed`."""
+  return {
+    'check': name,
+    'found': found,
+    'allowed': f'at most {allowed:g}',
+    'holds': bool(found <= allowed),
+  }
+
+
+def exactly(name: str, found: Any, wanted: Any) -> dict[str, Any]:
+  """Returns a check that holds where both are the same."""
+  return {
+    'check': name,
+    'found': found,
+    'allowed': f'{wanted}',
+    'holds': found == wanted,
+  }
+
+
+def differing(a: dict[str, Any], b: dict[str, Any]) -> int:
+  """Returns how many keys are in one only, or have another value."""
+  return sum(a.get(k) != b.get(k) for k in a.keys() | b.keys())

@@ -1,0 +1,56 @@
+"""The storm: what was checked, what was found, and whether it holds."""
+
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib import axes as mpl_axes
+
+COLUMNS = ('part', 'check', 'found', 'allowed', 'holds')
+
+
+def table(results: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+  """Returns a row for each check, in the order of the parts.
+
+  Args:
+    results: Of `experiments.benchmarks.chaos`.
+  """
+  blank = dict.fromkeys(('allowed', 'holds'), '')
+  return [
+    {'part': r['config']['part'], **blank, **check, 'found': _text(check)}
+    for r in results
+    for check in r['result']['checks']
+  ]
+
+
+def summary(results: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+  """Returns how many checks there are, and the share of them that hold."""
+  asked = [row['holds'] for row in table(results) if row['holds'] != '']
+  return {'checks': len(asked), 'share_that_holds': sum(asked) / len(asked)}
+
+
+def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
+  """Draws how many checks of each part hold, and how many do not.
+
+  Args:
+    rows: As returned by `table`.
+    axes: Where to draw.
+  """
+  parts = list(dict.fromkeys(row['part'] for row in rows))
+  count = lambda part, holds: sum(
+    row['part'] == part and row['holds'] is holds for row in rows
+  )
+  good = [count(part, True) for part in parts]
+  bad = [count(part, False) for part in parts]
+  axes.barh(parts, good, color='C0', label='holds')
+  axes.barh(parts, bad, left=good, color='C3', label='does not hold')
+  axes.invert_yaxis()
+  axes.set_xlabel('checks')
+  axes.legend(frameon=False, fontsize='small')
+
+
+def _text(check: Mapping[str, Any]) -> Any:
+  """Lists are of no use in a table that is also written as CSV."""
+  found = check['found']
+  return found if isinstance(found, (int, float, str)) else str(found)
