@@ -46,6 +46,12 @@ def main(argv: Sequence[str] | None = None) -> int:
   except errors.LaunchError as e:
     print(f'paramspace: {e}', file=sys.stderr)
     return e.code
+  except OSError as e:
+    if e.errno not in errors.FULL:
+      raise
+    where = f' for {e.filename}' if e.filename else ''
+    print(f'paramspace: {e.strerror}{where}; make room.', file=sys.stderr)
+    return errors.FAILED
   except KeyboardInterrupt:
     print('\nstopped at once; start again to continue', file=sys.stderr)
     return errors.INTERRUPTED

@@ -1,5 +1,7 @@
 """How a command ends: exit codes, and the exceptions that carry them."""
 
+import errno
+
 DONE = 0
 FAILED = 1
 USAGE = 2
@@ -7,6 +9,9 @@ DIVERGED = 3
 CORRUPT = 4
 PREEMPTED = 42
 INTERRUPTED = 130
+
+# What the system says where there is no room for a file.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class LaunchError(Exception):
@@ -43,6 +48,10 @@ class CheckpointCorrupt(LaunchError):
 
 class CheckpointFailed(LaunchError):
   """A checkpoint could not be written; the one before is as it was."""
+
+
+class NoRoom(LaunchError):
+  """There is no room for a file; what was written before is as it was."""
 
 
 class Preempted(LaunchError):

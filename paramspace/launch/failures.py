@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from paramspace.launch import distributed
+from paramspace.launch import errors
 from paramspace.launch import points
 from paramspace.launch import records
 from paramspace.launch import terminal
@@ -47,7 +48,14 @@ def record(
     folder: Of the point or the group.
     members: The points that have no result now.
     error: What was raised.
+
+  Raises:
+    errors.NoRoom: If it is about a full disk: no point would end better.
   """
+  if isinstance(error, OSError) and error.errno in errors.FULL:
+    raise errors.NoRoom(
+      f'{error.strerror} in {folder}; make room and start again.'
+    ) from error
   ids = tuple(p.id for p in members)
   text = ''.join(traceback.format_exception(error))
   reason = f'{type(error).__name__}: {error}'.splitlines()[0].rstrip(': ')

@@ -22,7 +22,6 @@ def rows(
     `SHARE` of the memory. The same on every start on one machine: it looks at
     what the device has, not at what is free.
   """
-
   return lambda config: max(1, int(SHARE * total()) // row_bytes(config))
 
 

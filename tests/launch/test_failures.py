@@ -77,3 +77,25 @@ def test_ctrl_c_twice_stops_at_once(lab, call, executor):
   call = ['sweep', lab.config, *call, f'--executor={executor}']
   assert lab.command(*call) == errors.INTERRUPTED
   assert len(list(lab.root.glob('here/runs/*/result.json'))) == 1
+
+
+def test_a_full_disk_is_one_line_and_ends_the_sweep(lab, capsys):
+  lab.write(
+    'toy_full.py',
+    """
+    import pathlib, resource
+
+    def run(config, run):
+      resource.setrlimit(resource.RLIMIT_FSIZE, (2000, -1))
+      try:
+        for t in range(1, 1000):
+          run.log(t, x=t)
+      finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (-1, -1))
+    """,
+  )
+  call = ['sweep', lab.config, '--config.study=toy_full', '--workdir=here']
+  assert lab.command(*call) == errors.FAILED
+  (line,) = capsys.readouterr().err.splitlines()
+  assert 'File too large in here/runs/' in line
+  assert 'make room and start again' in line

@@ -1,4 +1,4 @@
-"""Points on a Ray cluster: two nodes on this machine that say they have TPUs."""
+"""Points on a Ray cluster of two nodes, which say that they have TPUs."""
 
 import os
 import pathlib

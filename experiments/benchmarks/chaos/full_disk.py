@@ -16,6 +16,8 @@ from experiments.benchmarks.chaos import _command
 # Bytes: less than a checkpoint of the target, more than its other files.
 _ROOM = 24 * 1024
 _TMPFS = 3 * 1024 * 1024
+# All parameters, which take more than that room, and metrics, which do not.
+_LARGE = ('--config.direct=True', '--config.execution.log_every=22')
 
 
 def run(config: ml_collections.ConfigDict, folder: pathlib.Path) -> list[dict]:
@@ -104,8 +106,8 @@ def _start(
   before: Callable[[], None] | None = None,
 ) -> _command.Command:
   call = ['run', config.target, '--scale', config.target_scale]
-  log = workdir.with_suffix('.log')
-  return _command.Command([*call, f'--workdir={workdir}'], log, before)
+  call += [f'--workdir={workdir}', *_LARGE]
+  return _command.Command(call, workdir.with_suffix('.log'), before)
 
 
 def _steps(workdir: pathlib.Path) -> list[int]:

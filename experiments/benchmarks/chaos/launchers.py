@@ -3,14 +3,13 @@
 import os
 import pathlib
 import shutil
+import subprocess
 import time
 
 import ml_collections
 
 from experiments.benchmarks.chaos import _checks
 from experiments.benchmarks.chaos import _command
-
-_NOBODY = 65534  # A user who may write nowhere here.
 
 
 def run(config: ml_collections.ConfigDict, folder: pathlib.Path) -> list[dict]:
@@ -38,13 +37,11 @@ def _start(
   config: ml_collections.ConfigDict,
   workdir: pathlib.Path,
   target: str | None = None,
-  name: str = '',
-  **options,
+  log: pathlib.Path | None = None,
 ) -> _command.Command:
   call = ['sweep', target or config.target, '--scale', config.target_scale]
   call += ['--executor=local', f'--jobs={config.jobs}', f'--workdir={workdir}']
-  log = workdir.with_name(f'{workdir.name}{name}.log')
-  return _command.Command(call, log, **options)
+  return _command.Command(call, log or workdir.with_suffix('.log'))
 
 
 def _killed(
@@ -82,7 +79,10 @@ def _twice(
   wanted: dict[str, str],
 ) -> list[dict]:
   """Two launchers at the same time on the same directory."""
-  both = [_start(config, workdir, name=f'.{i}') for i in range(2)]
+  both = [
+    _start(config, workdir, log=workdir.with_suffix(f'.{i}.log'))
+    for i in range(2)
+  ]
   codes = [launcher.wait() for launcher in both]
   started = [
     path.read_text().count('"start": 1')
@@ -103,11 +103,18 @@ def _twice(
 def _read_only(
   config: ml_collections.ConfigDict, workdir: pathlib.Path
 ) -> list[dict]:
-  """A directory that may not be written to."""
+  """A directory that may not be written to, not even by root."""
   workdir.mkdir(mode=0o555)
-  user = {'user': _NOBODY, 'group': _NOBODY} if os.geteuid() == 0 else {}
-  command = _start(config, workdir / 'below', **user)
-  code = command.wait()
+  mount = ['mount', '-t', 'tmpfs', '-o', 'ro', 'tmpfs', workdir]
+  mounted = not subprocess.run(mount, capture_output=True).returncode
+  if not mounted and os.geteuid() == 0:
+    return [{'check': 'read-only: may not be mounted', 'found': 'skipped'}]
+  try:
+    command = _start(config, workdir / 'below', log=workdir.with_suffix('.log'))
+    code = command.wait()
+  finally:
+    if mounted:
+      subprocess.run(['umount', '-l', workdir], check=True)
   return [
     _checks.exactly('read-only directory: exit code', code, 2),
     _checks.exactly(
