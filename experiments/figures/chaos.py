@@ -16,18 +16,30 @@ def table(results: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
   Args:
     results: Of `experiments.benchmarks.chaos`.
   """
-  blank = dict.fromkeys(('allowed', 'holds'), '')
   return [
-    {'part': r['config']['part'], **blank, **check, 'found': _text(check)}
+    {
+      'part': r['config']['part'],
+      'check': check['check'],
+      'found': _text(check),
+      'allowed': check.get('allowed', ''),
+      'holds': check.get('holds', ''),
+    }
     for r in results
     for check in r['result']['checks']
   ]
 
 
 def summary(results: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-  """Returns how many checks there are, and the share of them that hold."""
-  asked = [row['holds'] for row in table(results) if row['holds'] != '']
-  return {'checks': len(asked), 'share_that_holds': sum(asked) / len(asked)}
+  """Returns how many checks of right and wrong hold, and what was measured.
+
+  Args:
+    results: As for `table`.
+  """
+  checks = [check for r in results for check in r['result']['checks']]
+  measured = {c['quantity']: c['found'] for c in checks if c.get('quantity')}
+  asked = [c['holds'] for c in checks if 'holds' in c and not c.get('quantity')]
+  share = sum(asked) / len(asked) if asked else 1.0
+  return {'checks': len(asked), 'share_that_holds': share, **measured}
 
 
 def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from matplotlib import figure
 
+from experiments.figures import chaos
 from experiments.figures import gressmann2020
 from experiments.figures import intrinsic_dimension
 from experiments.figures import li2018
@@ -267,3 +268,30 @@ def test_published_curves_rise_to_the_published_dimension():
 def test_the_printed_columns_are_columns_of_the_table(module):
   rows = module.table([*DIRECT, *curve()])
   assert set(module.COLUMNS) <= rows[0].keys()
+
+
+def test_the_storm_counts_what_holds_apart_from_what_is_measured():
+  checks = [
+    {'check': 'digests', 'found': [1], 'allowed': '[1]', 'holds': True},
+    {'check': 'exit code', 'found': 4, 'allowed': '1', 'holds': False},
+    {'check': 'kills', 'found': 50},
+    {
+      'check': 'ratio',
+      'quantity': 'overhead_fc',
+      'found': 1.2,
+      'allowed': 'at most 1.03',
+      'holds': False,
+    },
+  ]
+  results = [{'config': {'part': 'kills'}, 'result': {'checks': checks}}]
+  rows = chaos.table(results)
+  assert [r['found'] for r in rows] == ['[1]', 4, 50, 1.2]
+  assert [r['holds'] for r in rows] == [True, False, '', False]
+  assert chaos.summary(results) == {
+    'checks': 2,
+    'share_that_holds': 0.5,
+    'overhead_fc': 1.2,
+  }
+  axes = figure.Figure().subplots()
+  chaos.draw(rows, axes)
+  assert [p.get_width() for p in axes.patches] == [1, 2]

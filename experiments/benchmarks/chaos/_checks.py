@@ -3,10 +3,21 @@
 from typing import Any
 
 
-def at_most(name: str, found: float, allowed: float = 0) -> dict[str, Any]:
-  """Returns a check that holds where `found <= allowed`."""
+def at_most(
+  name: str, found: float, allowed: float = 0, quantity: str = ''
+) -> dict[str, Any]:
+  """Returns a check that holds where `found <= allowed`.
+
+  Args:
+    name: What was looked at.
+    found: A number.
+    allowed: The largest that is right.
+    quantity: The name of a measurement, which a claim may be about; empty for
+      what is right or wrong.
+  """
   return {
     'check': name,
+    'quantity': quantity,
     'found': found,
     'allowed': f'at most {allowed:g}',
     'holds': bool(found <= allowed),

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
 
+import ml_collections
+
 from paramspace.launch import records
 
 
@@ -68,6 +70,30 @@ class Command:
     """Whether it ended by saying what was wrong, and not by a traceback."""
     said = re.search(r'^paramspace: .', self.printed, re.MULTILINE)
     return bool(said) and 'Traceback' not in self.printed
+
+
+def run(
+  config: ml_collections.ConfigDict,
+  workdir: pathlib.Path,
+  *options: str,
+  before: Callable[[], None] | None = None,
+) -> Command:
+  """Starts `paramspace run` of the target."""
+  call = ['run', config.target, '--scale', config.target_scale, *options]
+  log = workdir.with_suffix('.log')
+  return Command([*call, f'--workdir={workdir}'], log, before)
+
+
+def sweep(
+  config: ml_collections.ConfigDict,
+  workdir: pathlib.Path,
+  target: pathlib.Path | None = None,
+  log: pathlib.Path | None = None,
+) -> Command:
+  """Starts `paramspace sweep` of the target, or of another."""
+  call = ['sweep', target or config.target, '--scale', config.target_scale]
+  call += ['--executor=local', f'--jobs={config.jobs}', f'--workdir={workdir}']
+  return Command(call, log or workdir.with_suffix('.log'))
 
 
 def digests(workdir: pathlib.Path) -> dict[str, str]:

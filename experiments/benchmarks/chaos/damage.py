@@ -25,7 +25,7 @@ def run(config: ml_collections.ConfigDict, folder: pathlib.Path) -> list[dict]:
     The checks.
   """
   calm = folder / 'calm'
-  _start(config, calm).wait()
+  _command.run(config, calm).wait()
   (wanted,) = _command.digests(calm).values()
   stopped = _stopped(config, folder / 'stopped')
   cases = [
@@ -39,7 +39,7 @@ def run(config: ml_collections.ConfigDict, folder: pathlib.Path) -> list[dict]:
     storm = folder / 'storm'
     shutil.copytree(stopped, storm, symlinks=True)
     harm(storm / path)
-    command = _start(config, storm)
+    command = _command.run(config, storm)
     code = command.wait()
     if code == 0:
       wrong += list(_command.digests(storm).values()) != [wanted]
@@ -62,19 +62,11 @@ def run(config: ml_collections.ConfigDict, folder: pathlib.Path) -> list[dict]:
   ]
 
 
-def _start(
-  config: ml_collections.ConfigDict, workdir: pathlib.Path
-) -> _command.Command:
-  call = ['run', config.target, '--scale', config.target_scale]
-  log = workdir.with_suffix('.log')
-  return _command.Command([*call, f'--workdir={workdir}'], log)
-
-
 def _stopped(
   config: ml_collections.ConfigDict, workdir: pathlib.Path
 ) -> pathlib.Path:
   """Returns the directory of a run that was stopped with two checkpoints."""
-  command = _start(config, workdir)
+  command = _command.run(config, workdir)
   while len(list(workdir.glob('runs/*/manifests/*.json'))) < 2:
     time.sleep(0.01)
   command.process.send_signal(signal.SIGTERM)
@@ -100,8 +92,8 @@ def _nothing_left(
   shutil.copytree(stopped, storm)
   for path in storm.glob('runs/*/manifests/*.json'):
     _flip(path)
-  refused = _start(config, storm)
-  codes = refused.wait(), _start(config, storm).wait()
+  refused = _command.run(config, storm)
+  codes = refused.wait(), _command.run(config, storm).wait()
   found = list(_command.digests(storm).values())
   shutil.rmtree(storm)
   return [

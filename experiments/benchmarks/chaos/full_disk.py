@@ -31,7 +31,7 @@ def run(config: ml_collections.ConfigDict, folder: pathlib.Path) -> list[dict]:
     The checks.
   """
   calm = folder / 'calm'
-  _start(config, calm).wait()
+  _command.run(config, calm, *_LARGE).wait()
   (wanted,) = _command.digests(calm).values()
   checks = _limited(config, folder / 'limited', wanted)
   return checks + _small(config, folder / 'small', wanted)
@@ -74,12 +74,12 @@ def _out_of_room(
 ) -> list[dict]:
   """Continues without room, then with room."""
   intact = _steps(workdir)
-  command = _start(config, workdir, before)
+  command = _command.run(config, workdir, *_LARGE, before=before)
   code = command.wait()
   kept = _steps(workdir)
   if filler:
     filler.unlink()
-  again = _start(config, workdir).wait()
+  again = _command.run(config, workdir, *_LARGE).wait()
   found = list(_command.digests(workdir).values())
   return [
     _checks.exactly(f'{name}: exit code without room', code, 1),
@@ -93,21 +93,11 @@ def _out_of_room(
 def _stop_after_a_save(
   config: ml_collections.ConfigDict, workdir: pathlib.Path
 ) -> None:
-  command = _start(config, workdir)
+  command = _command.run(config, workdir, *_LARGE)
   while not _steps(workdir):
     time.sleep(0.01)
   command.process.send_signal(signal.SIGTERM)
   command.wait()
-
-
-def _start(
-  config: ml_collections.ConfigDict,
-  workdir: pathlib.Path,
-  before: Callable[[], None] | None = None,
-) -> _command.Command:
-  call = ['run', config.target, '--scale', config.target_scale]
-  call += [f'--workdir={workdir}', *_LARGE]
-  return _command.Command(call, workdir.with_suffix('.log'), before)
 
 
 def _steps(workdir: pathlib.Path) -> list[int]:

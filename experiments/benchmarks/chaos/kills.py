@@ -30,7 +30,7 @@ def run(config: ml_collections.ConfigDict, folder: pathlib.Path) -> list[dict]:
     The checks.
   """
   calm = folder / 'calm'
-  code = _start(config, calm).wait()
+  code = _command.sweep(config, calm).wait()
   rng = np.random.Generator(np.random.Philox(key=config.seed))
   storm = _Storm(config, rng)
   rounds = []
@@ -58,14 +58,6 @@ def run(config: ml_collections.ConfigDict, folder: pathlib.Path) -> list[dict]:
     {'check': 'sweeps it took', 'found': len(rounds)},
     {'check': 'starts of the command', 'found': storm.starts},
   ]
-
-
-def _start(
-  config: ml_collections.ConfigDict, workdir: pathlib.Path
-) -> _command.Command:
-  call = ['sweep', config.target, '--scale', config.target_scale]
-  call += ['--executor=local', f'--jobs={config.jobs}', f'--workdir={workdir}']
-  return _command.Command(call, workdir.with_suffix('.log'))
 
 
 def _quarantined(workdir: pathlib.Path) -> int:
@@ -98,7 +90,7 @@ class _Storm:
     """Starts the sweep again and again until it is done, and kills."""
     seen = {}
     while True:
-      launcher = _start(self._config, workdir)
+      launcher = _command.sweep(self._config, workdir)
       self.starts += 1
       while self.plan and launcher.process.poll() is None:
         self._strike(workdir, launcher)

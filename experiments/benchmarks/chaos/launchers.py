@@ -23,7 +23,7 @@ def run(config: ml_collections.ConfigDict, folder: pathlib.Path) -> list[dict]:
     The checks.
   """
   calm = folder / 'calm'
-  _start(config, calm).wait()
+  _command.sweep(config, calm).wait()
   wanted = _command.digests(calm)
   return [
     *_killed(config, folder / 'killed', wanted),
@@ -33,29 +33,18 @@ def run(config: ml_collections.ConfigDict, folder: pathlib.Path) -> list[dict]:
   ]
 
 
-def _start(
-  config: ml_collections.ConfigDict,
-  workdir: pathlib.Path,
-  target: str | None = None,
-  log: pathlib.Path | None = None,
-) -> _command.Command:
-  call = ['sweep', target or config.target, '--scale', config.target_scale]
-  call += ['--executor=local', f'--jobs={config.jobs}', f'--workdir={workdir}']
-  return _command.Command(call, log or workdir.with_suffix('.log'))
-
-
 def _killed(
   config: ml_collections.ConfigDict,
   workdir: pathlib.Path,
   wanted: dict[str, str],
 ) -> list[dict]:
   """The launcher is killed with half of the points done, and started again."""
-  launcher = _start(config, workdir)
+  launcher = _command.sweep(config, workdir)
   while len(_command.digests(workdir)) < len(wanted) // 2:
     time.sleep(0.05)
   launcher.kill()
   done = set(_command.digests(workdir))
-  again = _start(config, workdir)
+  again = _command.sweep(config, workdir)
   code = again.wait()
   found = _command.digests(workdir)
   missing = f'{len(wanted) - len(done)} of {len(wanted)} points to run'
@@ -80,7 +69,7 @@ def _twice(
 ) -> list[dict]:
   """Two launchers at the same time on the same directory."""
   both = [
-    _start(config, workdir, log=workdir.with_suffix(f'.{i}.log'))
+    _command.sweep(config, workdir, log=workdir.with_suffix(f'.{i}.log'))
     for i in range(2)
   ]
   codes = [launcher.wait() for launcher in both]
@@ -110,7 +99,9 @@ def _read_only(
   if not mounted and os.geteuid() == 0:
     return [{'check': 'read-only: may not be mounted', 'found': 'skipped'}]
   try:
-    command = _start(config, workdir / 'below', log=workdir.with_suffix('.log'))
+    command = _command.sweep(
+      config, workdir / 'below', log=workdir.with_suffix('.log')
+    )
     code = command.wait()
   finally:
     if mounted:
@@ -132,11 +123,11 @@ def _edited(
   shutil.copy(config.target, target)
   text = target.read_text().replace('(25, 50, 100, 200, 400)', '(25, 50)')
   target.write_text(text)
-  first = _start(config, workdir / 'runs', str(target))
+  first = _command.sweep(config, workdir / 'runs', target)
   codes = [first.wait()]
   before = set(_command.digests(workdir / 'runs'))
   target.write_text(text.replace('learning_rate=1e-2', 'learning_rate=2e-2'))
-  second = _start(config, workdir / 'runs', str(target))
+  second = _command.sweep(config, workdir / 'runs', target)
   codes.append(second.wait())
   after = set(_command.digests(workdir / 'runs'))
   return [

@@ -83,6 +83,7 @@ def _loop(name: str, rounds: int, folder: pathlib.Path) -> list[dict]:
       f'{name}: time with checkpoints and metrics over the bare loop',
       round(float(np.median(ratios)), 4),
       1.03,
+      f'overhead_{name}',
     ),
     {
       'check': f'{name}: lowest and highest round',
@@ -152,6 +153,7 @@ def _start(
       's from shell to first step, then',
       round(statistics.median(seconds[1:]), 2),
       4,
+      'first_step_s',
     ),
   ]
 
@@ -183,7 +185,6 @@ def _plan(
       )
     )
     name = f'{executor}: s of a dry run of 10,000 points'
-    checks.append(
-      _checks.at_most(name, round(statistics.median(seconds), 2), 3)
-    )
+    middle = round(statistics.median(seconds), 2)
+    checks.append(_checks.at_most(name, middle, 3, f'dry_run_{executor}_s'))
   return checks
