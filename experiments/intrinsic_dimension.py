@@ -127,6 +127,21 @@ class _Training(NamedTuple):
   put: Callable[[np.ndarray], Any]
 
 
+class _Saved(NamedTuple):
+  """What a checkpoint holds: all that the rest of the training depends on.
+
+  Attributes:
+    key: The rows' keys.
+    start: The origins and the frozen parts. They could be drawn again, but not
+      by a JAX that draws other numbers.
+    state: What changes.
+  """
+
+  key: jax.Array
+  start: subspace_training.Start
+  state: subspace_training.State
+
+
 def _train(
   configs: Sequence[Config],
   run: Any,
@@ -134,7 +149,10 @@ def _train(
   state: subspace_training.State,
 ) -> list[dict[str, Any]]:
   config, program = configs[0], at.program
-  step, state = run.checkpoints.restore(state) or (0, state)
+  found = run.checkpoints.restore(_Saved(at.row.key, at.start, state))
+  step = found[0] if found else 0
+  if found:
+    at, state = at._replace(start=found[1].start), found[1].state
   per_epoch = len(at.task.train.labels) // config.batch_size
   total = config.epochs * per_epoch
   metrics = None
@@ -151,7 +169,7 @@ def _train(
       bar.advance(last - first, best=_best(metrics))
       stop = run.should_stop(step) and step < total
       if stop or run.checkpoints.due(config.execution.checkpoint_seconds):
-        run.checkpoints.save(step, state)
+        run.checkpoints.save(step, _Saved(at.row.key, at.start, state))
       if stop:
         raise errors.Preempted(f'Saved at step {step} of {total}.')
   if metrics is None:  # Stopped after the last step, before the results.
