@@ -37,7 +37,7 @@ setuptools.setup(
     'ml_collections>=1.0',
     'numpy>=2.0',
     'optax>=0.2.4',
-    'orbax-checkpoint>=0.11',
+    'orbax-checkpoint>=0.12',
     'pooch>=1.8',
     'rich>=13.7',
     'scikit-learn>=1.5',
