@@ -11,6 +11,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
 
+_PACKAGE = str(pathlib.Path(ocp.__file__).parent)
 _ITEM = 'leaves'  # The name of orbax's item, and of its folder in the step's.
 
 
@@ -33,7 +34,7 @@ class Writer:
       enable_async_checkpointing=jax.process_count() > 1,
     )
     self._directory = directory
-    self._manager = ocp.CheckpointManager(
+    self._manager = _Manager(
       directory.resolve(), options=options, item_handlers={_ITEM: _handler()}
     )
 
@@ -65,6 +66,19 @@ class Writer:
   def close(self) -> None:
     """Ends its threads."""
     self._manager.close()
+
+
+class _Manager(ocp.CheckpointManager):
+  """One that leaves preemption alone."""
+
+  def reached_preemption(self, step: int) -> bool:
+    """Does not ask JAX, as it otherwise does in every save.
+
+    JAX answers one number only, the first that no process has asked for. Who
+    asks at the end of every step would never come to orbax's numbers.
+    """
+    del step
+    return False
 
 
 def read(
@@ -111,7 +125,8 @@ def _quiet() -> None:
   """Keeps orbax from saying on stderr what it raises anyway.
 
   It logs tracebacks of its own. And where one of several arrays fails, it
-  closes the event loop that the others report to, and they complain of that.
+  forgets the tasks of the others, and closes the event loop that they report
+  to: they complain of that, whenever they end.
   """
   others = sys.unraisablehook
 
@@ -120,10 +135,13 @@ def _quiet() -> None:
     if not late:
       others(what)
 
+  def of_others(record: logging.LogRecord) -> bool:
+    said = f'{record.pathname}: {record.getMessage()}'
+    return _PACKAGE not in said
+
   sys.unraisablehook = hook
-  logging.getLogger('absl').addFilter(
-    lambda record: 'orbax' not in pathlib.Path(record.pathname).parts
-  )
+  for name in ('absl', 'asyncio'):
+    logging.getLogger(name).addFilter(of_others)
 
 
 _quiet()
