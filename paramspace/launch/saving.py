@@ -4,6 +4,7 @@ import concurrent.futures
 import contextlib
 import functools
 import pathlib
+import time
 from collections.abc import Callable
 from typing import Any
 from typing import TypeVar
@@ -14,6 +15,11 @@ from paramspace.launch import records
 from paramspace.launch import steps
 
 T = TypeVar('T')
+
+# After a failed save: how often to look for what it leaves, and the seconds
+# between.
+_TRIES = 10
+_PAUSE = 0.1
 
 
 class Saver:
@@ -102,9 +108,7 @@ class Saver:
       return do()
     except Exception as e:  # Orbax has a different one for each kind of harm.
       self._close()
-      if distributed.is_main():
-        with contextlib.suppress(OSError):
-          steps.tidy(self._directory)
+      self._tidy()
       reason = (str(e).splitlines() or [type(e).__name__])[0].rstrip('.')
       whole = steps.committed(self._directory)
       kept = f'Step {whole[-1]} is intact' if whole else 'There is none before'
@@ -112,6 +116,14 @@ class Saver:
         f'Step {step} could not be saved: {reason}. {kept}; make room for '
         f'{self._directory} and start again.'
       ) from e
+
+  def _tidy(self) -> None:
+    """Removes what a failed save leaves, which may go on for a moment."""
+    for _ in range(_TRIES):
+      with contextlib.suppress(OSError):
+        if not distributed.is_main() or not steps.tidy(self._directory):
+          return
+      time.sleep(_PAUSE)
 
   def _close(self) -> None:
     writer, self._writer = self._writer, None

@@ -37,16 +37,24 @@ def remove(directory: pathlib.Path, step: int) -> None:
   _remove(directory / str(step))
 
 
-def tidy(directory: pathlib.Path) -> None:
-  """Removes what killed processes and failed saves left half written."""
+def tidy(directory: pathlib.Path) -> int:
+  """Removes what killed processes and failed saves left half written.
+
+  Returns:
+    How many files and folders there were to remove.
+  """
   whole = {str(step) for step in committed(directory)}
-  for path in _below(directory):
-    unfinished = path.name.isdecimal() and path.name not in whole
-    if unfinished or path.match(_CUT_OFF):
-      _remove(path)
-  for path in _below(directory.with_name('manifests')):
-    if path.suffix == '.tmp':
-      _remove(path)
+  left = [
+    path
+    for path in _below(directory)
+    if path.match(_CUT_OFF)
+    or (path.name.isdecimal() and path.name not in whole)
+  ]
+  manifests = _below(directory.with_name('manifests'))
+  left += [path for path in manifests if path.suffix == '.tmp']
+  for path in left:
+    _remove(path)
+  return len(left)
 
 
 def clear(directory: pathlib.Path) -> None:
