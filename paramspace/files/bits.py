@@ -53,7 +53,7 @@ def dtype_name(leaf: jax.Array | jax.ShapeDtypeStruct) -> str:
   ('float32', 'key<rbg>')
   """
   if not is_key(leaf):
-    return str(np.dtype(leaf.dtype))
+    return str(np.dtype(leaf.dtype).newbyteorder('='))
   names = []  # JAX tells it of arrays and tracers, but not of their shapes.
   jax.eval_shape(lambda x: names.append(str(jax.random.key_impl(x))), leaf)
   return f'key<{names[0]}>'
@@ -63,6 +63,16 @@ def key_implementation(dtype: str) -> str | None:
   """Returns the implementation that a dtype's name has, None if no keys."""
   found = _KEY.fullmatch(dtype)
   return found and found[1]
+
+
+def words(implementation: str) -> int:
+  """Returns the number of words in one PRNG key.
+
+  >>> words('threefry2x32'), words('rbg')
+  (2, 4)
+  """
+  make = lambda: jax.random.key_data(jax.random.key(0, impl=implementation))
+  return jax.eval_shape(make).shape[-1]
 
 
 def number_dtype(dtype: str) -> np.dtype:

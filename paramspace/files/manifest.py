@@ -6,7 +6,6 @@ split is that of the whole.
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
 from typing import NamedTuple
@@ -43,10 +42,9 @@ class Leaf(NamedTuple):
   @property
   def data_shape(self) -> tuple[int, ...]:
     """The shape of the leaf as numbers, with the words of PRNG keys."""
-    if not bits.key_implementation(self.dtype) or not self.nbytes:
-      return self.shape
-    words = self.nbytes // bits.number_dtype(self.dtype).itemsize
-    return (*self.shape, words // math.prod(self.shape))
+    implementation = bits.key_implementation(self.dtype)
+    words = [] if implementation is None else [bits.words(implementation)]
+    return (*self.shape, *words)
 
   def __str__(self) -> str:
     return f'{self.dtype}{list(self.shape)}'

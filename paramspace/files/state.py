@@ -34,12 +34,7 @@ def numbers(leaves: Mapping[str, Any]) -> dict[str, Any]:
     leaves: From `copy`.
   """
   data = {name: bits.data(x) for name, x in leaves.items()}
-  # Of no numbers there is nothing that could be split.
-  host = lambda x: np.asarray(x) if bits.whole(x) else x
-  return {
-    name: host(x) if x.size else np.zeros(x.shape, x.dtype)
-    for name, x in data.items()
-  }
+  return {name: _on_host(x) for name, x in data.items()}
 
 
 def wanted(leaf: manifest.Leaf, target: Any) -> jax.ShapeDtypeStruct | None:
@@ -89,6 +84,15 @@ def _copy_leaf(leaf: Any) -> Any:
   if _copied_on_device(leaf):
     return leaf.copy()
   return np.asarray(leaf) if bits.whole(leaf) else leaf
+
+
+def _on_host(numbers: Any) -> Any:
+  if not numbers.size:  # Then nothing is split.
+    return np.zeros(numbers.shape, numbers.dtype)
+  if not bits.whole(numbers):
+    return numbers
+  host = np.asarray(numbers)
+  return host.astype(host.dtype.newbyteorder('='), copy=False)
 
 
 def _sharding(target: Any) -> jax.sharding.Sharding | None:

@@ -1,4 +1,5 @@
 import os
+import socket
 
 import pytest
 
@@ -8,45 +9,54 @@ from paramspace.files import folder
 @pytest.fixture
 def root(tmp_path):
   made = tmp_path / 'root'
-  (made / 'b').mkdir(parents=True)
-  (made / 'a').write_text('1')
-  (made / 'b' / 'c').write_text('2')
-  (tmp_path / 'secret').write_text('3')
+  (made / 'a' / 'b').mkdir(parents=True)
+  (made / 'empty').mkdir()
+  (made / 'a' / 'b' / 'c').touch()
+  (made / 'd').touch()
   return made
 
 
-def test_the_files_below_are_listed_in_order(root):
-  assert folder.regular_files(root) == [root / 'a', root / 'b' / 'c']
-  assert folder.regular_file(root / 'a') == root / 'a'
+def test_the_files_of_plain_folders_are_found(root):
+  found = [str(p.relative_to(root)) for p in folder.regular_files(root)]
+  assert found == ['a/b/c', 'd']
 
 
-@pytest.mark.parametrize('place', ['x', 'b/x'])
-@pytest.mark.parametrize('to', ['secret', 'root', 'nowhere'])
-def test_links_are_refused_wherever_they_lead(root, place, to):
-  (root / place).symlink_to(root.parent / to)
-  with pytest.raises(folder.Unsafe, match='x is a link'):
+@pytest.mark.parametrize('to', ['d', 'a', '..', '/etc/passwd', 'nowhere', '.'])
+def test_a_link_is_refused_wherever_it_leads(root, to):
+  (root / 'a' / 'link').symlink_to(to)
+  with pytest.raises(folder.Unsafe, match='a/link is a link'):
     folder.regular_files(root)
 
 
 def test_a_root_that_is_a_link_is_refused(root):
-  link = root.parent / 'link'
-  link.symlink_to(root)
-  with pytest.raises(folder.Unsafe, match='is a link'):
-    folder.regular_files(link)
-  with pytest.raises(folder.Unsafe):
-    folder.regular_file(link)
+  root.with_name('link').symlink_to(root)
+  with pytest.raises(folder.Unsafe, match='link is a link where a plain fo'):
+    folder.regular_files(root.with_name('link'))
 
 
-def test_a_fifo_is_refused_and_not_opened(root):
-  os.mkfifo(root / 'b' / 'pipe')
-  with pytest.raises(folder.Unsafe, match='special file'):
+def test_a_fifo_and_a_socket_are_refused_and_not_opened(root, monkeypatch):
+  os.mkfifo(root / 'a' / 'fifo')
+  with pytest.raises(folder.Unsafe, match='fifo is a special file'):
     folder.regular_files(root)
-  with pytest.raises(folder.Unsafe):
-    folder.regular_file(root / 'b' / 'pipe')
+  (root / 'a' / 'fifo').unlink()
+  monkeypatch.chdir(root)  # The name of a socket has to be short.
+  with socket.socket(socket.AF_UNIX) as made:
+    made.bind('socket')
+  with pytest.raises(folder.Unsafe, match='socket is a special file'):
+    folder.regular_files(root)
 
 
-def test_what_is_not_there_is_an_os_error(root):
+def test_a_root_that_is_no_folder_is_an_error(root):
+  with pytest.raises(folder.Unsafe, match='d is a special file or folder'):
+    folder.regular_files(root / 'd')
   with pytest.raises(FileNotFoundError):
-    folder.regular_files(root / 'nothing')
-  with pytest.raises(FileNotFoundError):
-    folder.regular_file(root / 'nothing')
+    folder.regular_files(root / 'absent')
+
+
+def test_one_file_is_looked_at_in_the_same_way(root):
+  assert folder.regular_file(root / 'd') == root / 'd'
+  (root / 'link').symlink_to('d')
+  with pytest.raises(folder.Unsafe, match='link is a link where a plain file'):
+    folder.regular_file(root / 'link')
+  with pytest.raises(folder.Unsafe, match='a is a special file or folder'):
+    folder.regular_file(root / 'a')

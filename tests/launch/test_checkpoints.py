@@ -18,11 +18,13 @@ def state(value=1.0):
     'key': jax.random.key(int(value)),
     'keys': jax.random.split(jax.random.key(int(value), impl='rbg'), 2),
     'nothing': jnp.zeros((0, 3)),
+    'no_keys': jax.random.split(jax.random.key(0), 0),
     'step': jnp.int32(7),
     'nan': jnp.array([jnp.nan, -0.0, jnp.inf]),
     'large': jnp.full((600, 600), value / 3),
     'host': np.full(3, value / 3),
     'number': value / 3,
+    'big_endian': np.full(2**18, value / 3, '>f4'),
   }
 
 

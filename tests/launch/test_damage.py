@@ -19,6 +19,7 @@ import paramspace
 from paramspace.files import manifest
 from paramspace.launch import checkpoints
 from paramspace.launch import errors
+from paramspace.launch import steps
 
 ROOT = pathlib.Path(paramspace.__file__).parents[1]
 
@@ -174,6 +175,28 @@ def test_an_older_quarantine_is_kept(copied):
     assert {p.name for p in path.iterdir()} == {'checkpoint', 'manifest.json'}
 
 
+def test_killed_while_it_removes_a_step_leaves_no_damage(copied, monkeypatch):
+  kept = copied()
+
+  class Killed(BaseException):
+    pass
+
+  def remove_a_little(folder):
+    next(p for p in folder.rglob('*') if p.is_file()).unlink()
+    raise Killed
+
+  with monkeypatch.context() as patched:
+    patched.setattr(shutil, 'rmtree', remove_a_little)
+    with pytest.raises(Killed):
+      steps.remove(kept.directory, 2)
+  assert kept.steps() == [1]
+  assert kept.restore(state(0))[0] == 1
+  assert not kept.directory.with_name('ckpt.damaged').exists()
+  kept.save(2, state(2))
+  kept.close()
+  assert checkpoints.verify(kept.directory) == [(1, None), (2, None)]
+
+
 def test_nothing_but_damage_is_an_error_and_then_a_new_start(copied):
   kept = copied()
   for step in (1, 2):
@@ -276,7 +299,7 @@ import jax.numpy as jnp
 from paramspace.launch import checkpoints
 from paramspace.launch import errors
 
-kept = checkpoints.Checkpoints(pathlib.Path(sys.argv[1]))
+kept = checkpoints.Checkpoints(pathlib.Path(sys.argv[1]), keep=1)
 state = lambda step: {'x': jnp.full(2**15, float(step)), 'y': jnp.ones(2**18)}
 kept.save(1, state(1))
 kept.wait()
@@ -308,7 +331,7 @@ else:
   filler.unlink()
 kept.save(2, state(2))
 kept.close()
-assert kept.steps() == [1, 2]
+assert kept.steps() == [2]
 step, found = kept.restore(state(0))
 assert step == 2 and (found['x'] == 2).all()
 """
