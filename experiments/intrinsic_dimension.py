@@ -24,6 +24,7 @@ import ml_collections
 import numpy as np
 
 from experiments import data as datasets
+from experiments import loop
 from experiments import subspace_training
 from experiments import tasks
 from paramspace import base
@@ -64,8 +65,8 @@ def run(config: Config, run: Any) -> dict[str, Any]:
       put = functools.partial(_split, mesh)
     program = subspace_training.Program(task, method, config, layout=layout)
     start, state = program.start(row)
-  at = _Training(task, program, row, start, put)
-  return _train([config], run, at, state)[0]
+  at = _Training(task, program, row, put)
+  return _train([config], run, at, start, state)[0]
 
 
 def run_batch(configs: Sequence[Config], run: Any) -> list[dict[str, Any]]:
@@ -93,8 +94,8 @@ def run_batch(configs: Sequence[Config], run: Any) -> list[dict[str, Any]]:
       task, _method(configs), config, each=run.each
     )
     start, state = run.place(program.start(rows))
-  at = _Training(task, program, rows, start, np.asarray)
-  return _train(configs, run, at, state)
+  at = _Training(task, program, rows, np.asarray)
+  return _train(configs, run, at, start, state)
 
 
 def row_bytes(config: Config) -> int:
@@ -116,14 +117,12 @@ class _Training(NamedTuple):
     task: Data, model and loss.
     program: The compiled functions.
     row: The row, or all of them.
-    start: What they begin with.
     put: Puts the indices of batches, `[orders, steps, batch]`, on the devices.
   """
 
   task: tasks.Task
   program: subspace_training.Program
   row: subspace_training.Row
-  start: subspace_training.Start
   put: Callable[[np.ndarray], Any]
 
 
@@ -146,34 +145,32 @@ def _train(
   configs: Sequence[Config],
   run: Any,
   at: _Training,
+  start: subspace_training.Start,
   state: subspace_training.State,
 ) -> list[dict[str, Any]]:
   config, program = configs[0], at.program
-  found = run.checkpoints.restore(_Saved(at.row.key, at.start, state))
-  step = found[0] if found else 0
-  if found:
-    at, state = at._replace(start=found[1].start), found[1].state
   per_epoch = len(at.task.train.labels) // config.batch_size
-  total = config.epochs * per_epoch
-  metrics = None
-  with run.progress(total, f'{at.task.name}: {len(configs)} runs') as bar:
-    bar.set(step)
-    while step < total:
-      epoch, first = divmod(step, per_epoch)
-      last = min(first + config.execution.log_every, per_epoch)
-      batches = at.put(_batches(configs, at.task, epoch)[:, first:last])
-      state, loss = program.train(at.start, state, at.row, step, batches)
-      step += last - first
-      metrics = program.measure(at.start, state, at.row)
-      run.log(step, train_loss=loss, **metrics)
-      bar.advance(last - first, best=_best(metrics))
-      stop = run.should_stop(step) and step < total
-      if stop or run.checkpoints.due(config.execution.checkpoint_seconds):
-        run.checkpoints.save(step, _Saved(at.row.key, at.start, state))
-      if stop:
-        raise errors.Preempted(f'Saved at step {step} of {total}.')
-  if metrics is None:  # Stopped after the last step, before the results.
-    metrics = program.measure(at.start, state, at.row)
+
+  def advance(saved, first, last):
+    epoch, row = divmod(first, per_epoch)
+    batches = _batches(configs, at.task, epoch)[:, row : row + last - first]
+    state, loss = program.train(
+      saved.start, saved.state, at.row, first, at.put(batches)
+    )
+    metrics = program.measure(saved.start, state, at.row)
+    return saved._replace(state=state), {'train_loss': loss, **metrics}
+
+  saved = loop.train(
+    run,
+    _Saved(at.row.key, start, state),
+    loop.epochs(config.epochs, per_epoch, config.execution.log_every),
+    advance,
+    checkpoint_seconds=config.execution.checkpoint_seconds,
+    description=f'{at.task.name}: {len(configs)} runs',
+    show=lambda metrics: {'best': _best(metrics)},
+  )
+  state = saved.state
+  metrics = program.measure(saved.start, state, at.row)
   columns = {k: np.atleast_1d(np.asarray(v)) for k, v in metrics.items()}
   trained = {'z': state.z, 'moved': state.moved}
   if np.ndim(metrics['test_loss']):
@@ -296,18 +293,7 @@ def _batches(
 ) -> np.ndarray:
   """Returns an epoch of batches for every seed, `[orders, steps, batch]`."""
   count, size = len(task.train.labels), configs[0].batch_size
-  return np.stack([_order(s, epoch, count, size) for s in _seeds(configs)])
-
-
-def _order(seed: int, epoch: int, count: int, batch: int) -> np.ndarray:
-  """Returns the batches of an epoch, `[count // batch, batch]` of indices.
-
-  A function of (seed, epoch) alone, so that a resumed run reads what an
-  unbroken one does. Images that fill no batch are left to other epochs.
-  """
-  generator = np.random.Generator(np.random.Philox(key=[seed, epoch]))
-  order = generator.permutation(count).astype(np.int32)
-  return order[: count // batch * batch].reshape(-1, batch)
+  return np.stack([loop.order(s, epoch, count, size) for s in _seeds(configs)])
 
 
 def _best(metrics: dict[str, jax.Array]) -> float:

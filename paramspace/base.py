@@ -33,3 +33,22 @@ class Reparam(NamedTuple):
   init: Callable[[PRNGKey, Params], tuple[Any, Any]]
   apply: Callable[[Params, Any, Any], Params]
   nested: bool = False
+
+
+class Averager(NamedTuple):
+  """An average of theta_1, theta_2, ..., as a triple of pure functions.
+
+  All three go through `jit`, `vmap` and `scan`, the state is a pytree of
+  arrays, and every leaf of it lies where the leaf of the parameters does.
+
+  Attributes:
+    init: `(params) -> state`. The parameters count for nothing but their
+      structure, and as what `value` returns before the first update.
+    update: `(params, state) -> state`, once a training step.
+    value: `(state, like=None) -> params`: the average so far, in the dtype of
+      its accumulator, or in the dtypes of the tree `like`.
+  """
+
+  init: Callable[[Params], Any]
+  update: Callable[[Params, Any], Any]
+  value: Callable[..., Params]

@@ -11,6 +11,7 @@ import pytest
 
 from experiments import data as datasets
 from experiments import intrinsic_dimension as study
+from experiments import loop
 from experiments import subspace_training
 from experiments import tasks
 from paramspace import sharding
@@ -136,7 +137,7 @@ def program(**changes):
 
 
 def indices(steps):
-  return study._order(0, 0, 1437, 64)[None, :steps]
+  return loop.order(0, 0, 1437, 64)[None, :steps]
 
 
 @pytest.fixture(scope='module')
@@ -377,24 +378,6 @@ def test_a_basis_redrawn_every_third_step_starts_from_where_it_was():
   assert np.asarray(five.z).any()
   for a, b in zip(moved, jax.tree.leaves(five.moved), strict=True):
     np.testing.assert_array_equal(a, b)
-
-
-def test_batches_are_a_function_of_seed_and_epoch():
-  order = study._order(3, 7, 20, 5)
-  assert order.dtype == np.int32
-  np.testing.assert_array_equal(order, study._order(3, 7, 20, 5))
-  assert (order != study._order(4, 7, 20, 5)).any()
-  assert (order != study._order(3, 8, 20, 5)).any()
-
-
-def test_the_batches_of_an_epoch_hold_every_image_once():
-  assert sorted(study._order(0, 0, 20, 5).flat) == list(range(20))
-
-
-def test_images_that_fill_no_batch_come_in_other_epochs():
-  orders = [study._order(0, epoch, 22, 5) for epoch in range(20)]
-  assert {len(np.unique(order)) for order in orders} == {20}
-  assert len(np.unique(orders)) == 22
 
 
 @pytest.mark.parametrize(
