@@ -35,11 +35,13 @@ setuptools.setup(
     'jax>=0.10',
     'matplotlib>=3.9',
     'ml_collections>=1.0',
+    'ml_dtypes>=0.5',
     'numpy>=2.0',
     'optax>=0.2.4',
     'orbax-checkpoint>=0.12',
     'pooch>=1.8',
     'rich>=13.7',
+    'safetensors>=0.8',
     'scikit-learn>=1.5',
   ],
   extras_require={

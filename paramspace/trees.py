@@ -5,6 +5,7 @@ import re
 import zlib
 from collections.abc import Callable
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -36,6 +37,29 @@ def named(tree: base.Params) -> dict[str, jax.Array]:
     twice = sorted({n for n in names if names.count(n) > 1})
     raise ValueError(f'Two leaves have the same name: {twice[:3]}; rename one.')
   return dict(zip(names, jax.tree.leaves(tree), strict=True))
+
+
+def nested(leaves: Mapping[str, Any]) -> dict[str, Any]:
+  """Returns nested dicts, of which `named` gives the leaves back.
+
+  Raises:
+    ValueError: If one name goes on where another ends.
+
+  >>> nested({'Dense_0/bias': 0.0, 'Dense_0/kernel': 1.0})
+  {'Dense_0': {'bias': 0.0, 'kernel': 1.0}}
+  """
+  tree = {}
+  for name, leaf in leaves.items():
+    *folders, last = name.split('/')
+    at = tree
+    for folder in folders:
+      at = at.setdefault(folder, {})
+      if not isinstance(at, dict):
+        raise ValueError(f'{name!r} lies within another leaf; rename one.')
+    if last in at:
+      raise ValueError(f'{name!r} is the name of a leaf and of a folder.')
+    at[last] = leaf
+  return tree
 
 
 def is_floating(leaf: jax.Array) -> bool:
@@ -143,6 +167,24 @@ def shift(params: base.Params, deltas: Mapping[str, jax.Array]) -> base.Params:
   return replace(params, {n: add(leaves[n], d) for n, d in deltas.items()})
 
 
+def cast(tree: base.Params, like: base.Params) -> base.Params:
+  """Returns `tree` in the dtypes of `like`.
+
+  Args:
+    tree: A tree.
+    like: A tree of the same leaves and shapes.
+
+  Raises:
+    ValueError: Naming the leaves that differ.
+
+  >>> cast({'w': jnp.ones(2)}, {'w': jnp.ones(2, jnp.bfloat16)})['w'].dtype
+  dtype(bfloat16)
+  """
+  wanted = check_shapes(tree, like, 'the tree that gives the dtypes')
+  narrow = {n: x.astype(wanted[n].dtype) for n, x in floating(tree).items()}
+  return replace(tree, narrow)
+
+
 def size(tree: base.Params) -> int:
   """Returns the number of scalars in `tree`."""
   return sum(x.size for x in jax.tree.leaves(tree))
@@ -159,6 +201,29 @@ def check_same(a: base.Params, b: base.Params, what: str) -> None:
   Raises:
     ValueError: Naming the leaves that differ.
   """
+  got = check_shapes(a, b, what)
+  for name, x in named(a).items():
+    if x.dtype != got[name].dtype:
+      raise ValueError(_differs(what, name, x, got[name]))
+
+
+def check_shapes(
+  a: base.Params, b: base.Params, what: str
+) -> dict[str, jax.Array]:
+  """Raises unless `a` and `b` agree in structure and shapes.
+
+  Args:
+    a: The tree that is expected.
+    b: The tree that was given; its dtypes may be others, but they are floating
+      where those of `a` are.
+    what: What the trees are, for the message.
+
+  Returns:
+    The leaves of `b` by name.
+
+  Raises:
+    ValueError: Naming the leaves that differ.
+  """
   want, got = named(a), named(b)
   if want.keys() != got.keys():
     raise ValueError(
@@ -168,11 +233,16 @@ def check_same(a: base.Params, b: base.Params, what: str) -> None:
     )
   for name, x in want.items():
     y = got[name]
-    if (x.shape, x.dtype) != (y.shape, y.dtype):
-      raise ValueError(
-        f'{what}: leaf {name!r} should be {x.dtype}{list(x.shape)}, got '
-        f'{y.dtype}{list(y.shape)}.'
-      )
+    if x.shape != y.shape or is_floating(x) != is_floating(y):
+      raise ValueError(_differs(what, name, x, y))
+  return got
+
+
+def _differs(what: str, name: str, x: jax.Array, y: jax.Array) -> str:
+  return (
+    f'{what}: leaf {name!r} should be {x.dtype}{list(x.shape)}, got '
+    f'{y.dtype}{list(y.shape)}.'
+  )
 
 
 def nearest(name: str, names: list[str], n: int = 3) -> list[str]:

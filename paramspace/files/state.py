@@ -72,6 +72,25 @@ def rebuild(
   return trees.replace(target, rebuilt)
 
 
+def as_saved(
+  found: Mapping[str, Any], leaves: manifest.Leaves
+) -> dict[str, Any]:
+  """Returns what was found in nested dicts: NumPy arrays, and PRNG keys.
+
+  Args:
+    found: The leaves as numbers, by name.
+    leaves: What they are.
+  """
+
+  def leaf(name: str, numbers: Any) -> Any:
+    implementation = bits.key_implementation(leaves[name].dtype)
+    if implementation is None:
+      return numbers
+    return jax.random.wrap_key_data(numbers, impl=implementation)
+
+  return trees.nested({n: leaf(n, x) for n, x in found.items()})
+
+
 def _copied_on_device(leaf: Any) -> bool:
   """Whether a copy is made where it is; of NumPy arrays that is the host."""
   if not isinstance(leaf, jax.Array) or bits.is_key(leaf):

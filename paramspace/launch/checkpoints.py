@@ -177,6 +177,45 @@ class Checkpoints:
     terminal.line(f'Checkpoint {step} is damaged ({reason}): moved to {aside}')
 
 
+def load(directory: pathlib.Path, step: int | None = None) -> dict[str, Any]:
+  """Reads a state without a target to be like, and changes nothing.
+
+  Args:
+    directory: The folder of the checkpoints, a run's `ckpt`.
+    step: Which; None for the newest.
+
+  Returns:
+    Nested dicts of NumPy arrays and PRNG keys, named as they were saved.
+
+  Raises:
+    errors.CheckpointCorrupt: If it is not what was saved; also if the newest is
+      not, even where an older one is.
+    FileNotFoundError: If it is not there.
+  """
+  from paramspace.files import checkpoint
+  from paramspace.files import manifest
+  from paramspace.files import state
+
+  directory = pathlib.Path(directory)
+  have = steps.committed(directory)
+  if not have or step not in (None, *have):
+    raise FileNotFoundError(
+      f'{directory} has no checkpoint{"" if step is None else f" {step}"}; it '
+      f'has {have or "none"}.'
+    )
+  step = have[-1] if step is None else step
+  beside = steps.manifest(directory, step)
+  try:
+    found, leaves = checkpoint.read(directory, step, beside)
+    manifest.check(leaves, found)
+  except manifest.Damaged as e:
+    raise errors.CheckpointCorrupt(
+      f'Checkpoint {step} in {directory} is damaged ({e}); take another of '
+      f'{have}.'
+    ) from None
+  return state.as_saved(found, leaves)
+
+
 def verify(directory: pathlib.Path) -> list[tuple[int, str | None]]:
   """Looks whether checkpoints are what was written; changes nothing.
 

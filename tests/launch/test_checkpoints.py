@@ -240,3 +240,21 @@ def test_verifying_needs_no_target_and_changes_nothing(kept):
   assert two == (2, None)
   assert kept.steps() == [1, 2]
   assert checkpoints.verify(kept.directory / 'absent') == []
+
+
+def test_a_state_is_read_without_a_target(tmp_path):
+  made = checkpoints.Checkpoints(tmp_path / 'ckpt')
+  tree = {'a': {'w': np.arange(3.0)}, 'key': jax.random.key(5, impl='rbg')}
+  made.save(3, tree)
+  made.save(7, tree | {'a': {'w': np.arange(3.0) + 1}})
+  made.close()
+  found = checkpoints.load(tmp_path / 'ckpt')
+  np.testing.assert_array_equal(found['a']['w'], [1, 2, 3])
+  assert found['key'] == tree['key']
+  found = checkpoints.load(tmp_path / 'ckpt', 3)
+  np.testing.assert_array_equal(found['a']['w'], [0, 1, 2])
+
+
+def test_a_state_that_is_not_there_is_not_read(tmp_path):
+  with pytest.raises(FileNotFoundError, match='has no checkpoint; it has none'):
+    checkpoints.load(tmp_path / 'ckpt')

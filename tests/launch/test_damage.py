@@ -13,9 +13,11 @@ import time
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import paramspace
+from paramspace import averaging
 from paramspace.files import manifest
 from paramspace.launch import checkpoints
 from paramspace.launch import errors
@@ -225,6 +227,22 @@ def test_verifying_names_what_is_harmed(copied):
   assert one == (1, None)
   assert two == 2 and "leaf 'large' is not what was written" in problem
   assert kept.steps() == [1, 2]
+
+
+def test_a_damaged_step_is_not_averaged(copied):
+  kept = copied()
+  load = lambda step: lambda: checkpoints.load(kept.directory, step)
+  mean = averaging.combine([0.5, 0.5], [_floats(load(s)) for s in (1, 2)])
+  np.testing.assert_allclose(mean['x'], [1.5, 2.5, 3.5])
+  flip(max(newest(kept), key=lambda p: p.stat().st_size))
+  with pytest.raises(errors.CheckpointCorrupt, match=r"Checkpoint 2 .*'large'"):
+    averaging.combine([0.5, 0.5], [_floats(load(s)) for s in (1, 2)])
+  with pytest.raises(errors.CheckpointCorrupt, match='take another of'):
+    checkpoints.load(kept.directory)
+
+
+def _floats(load):
+  return lambda: {n: x for n, x in load().items() if n != 'key'}
 
 
 SAVES = """
