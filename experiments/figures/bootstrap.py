@@ -37,3 +37,25 @@ def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
   tail = (1 - level) / 2
   low, high = np.quantile(values, [tail, 1 - tail], method='inverted_cdf')
   return float(low), float(high)
+
+
+def estimate(
+  values: Sequence[float], samples: int = 1_000
+) -> tuple[float, float, float]:
+  """Returns the mean of some runs, with its 95% interval.
+
+  Args:
+    values: `[n]`, one of each run.
+    samples: How often they are resampled.
+
+  Returns:
+    (mean, low, high); NaN where there is no run.
+
+  >>> estimate([1.0, 1.0])
+  (1.0, 1.0, 1.0)
+  """
+  values = np.asarray(values, np.float64)
+  if not len(values):
+    return (float('nan'),) * 3
+  drawn = means([values], np.random.default_rng(0), samples)[:, 0]
+  return (float(values.mean()), *interval(drawn))

@@ -70,17 +70,13 @@ def summary(results: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         f'More than one row has the basis {row["basis"]!r}; this figure '
         'compares bases for one task, one method and one dimension.'
       )
-    entries[key] = _accuracy(row)
+    entries[key] = bootstrap.estimate(_accuracies(row))
   return entries
 
 
-def _accuracy(row: Mapping[str, Any]) -> tuple[float, float, float]:
-  """Returns the mean and its interval; NaN where every run diverged."""
-  if not row['n']:
-    return (float('nan'),) * 3
-  runs = np.array(row['accuracies'].split(), np.float64)
-  samples = bootstrap.means([runs], np.random.default_rng(0))[:, 0]
-  return (row['mean'], *bootstrap.interval(samples))
+def _accuracies(row: Mapping[str, Any]) -> list[float]:
+  """Returns the accuracies of a row's runs; none where all diverged."""
+  return [float(x) for x in row['accuracies'].split()]
 
 
 def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
@@ -113,7 +109,7 @@ def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
 
 def _draw_runs(x: int, row: Mapping[str, Any], axes: mpl_axes.Axes) -> None:
   """Draws one row at position `x`: faint runs, a bar at their mean."""
-  runs = np.array(row['accuracies'].split(), np.float64)
+  runs = np.array(_accuracies(row))
   axes.plot([x] * len(runs), runs, '.', color='C0', alpha=0.35)
   if len(runs):
     axes.hlines(runs.mean(), x - 0.2, x + 0.2, color='C0', linewidth=2.5)

@@ -3,6 +3,7 @@
 import io
 import pathlib
 import re
+import zipfile
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,30 @@ def save(folder: pathlib.Path, name: str, tree: Any) -> pathlib.Path:
   path = folder / f'{name}.npz'
   records.write_bytes(path, buffer.getvalue())
   return path
+
+
+def load(folder: pathlib.Path, name: str) -> dict[str, Any]:
+  """Returns what `save` wrote.
+
+  Args:
+    folder: As there.
+    name: As there.
+
+  Returns:
+    NumPy arrays in nested dicts, in the dtypes in which they were stored.
+
+  Raises:
+    FileNotFoundError: If there is no such artifact.
+    ValueError: If the file is damaged.
+  """
+  from paramspace import trees
+
+  path = folder / f'{name}.npz'
+  try:
+    with path.open('rb') as file, np.load(file) as arrays:
+      return trees.nested(dict(arrays))
+  except (zipfile.BadZipFile, EOFError) as e:
+    raise ValueError(f'{path} is damaged: {e}. Make it again.') from None
 
 
 def _host(leaf: Any) -> np.ndarray:

@@ -173,6 +173,10 @@ class Run:
       return folder / f'{name}.npz'
     return artifacts.save(folder, name, tree)
 
+  def load(self, name: str) -> dict[str, Any]:
+    """Returns a tree that was kept; see `artifacts.load`."""
+    return artifacts.load(self.dir / 'artifacts', name)
+
   def start(self, meta: dict[str, Any], resume: bool) -> None:
     """Makes the directory and writes what is known before the first step.
 

@@ -234,6 +234,23 @@ def test_artifacts_are_named_leaves(tmp_path):
     found['params/half'], np.asarray(tree['params']['half'], np.float32)
   )
   np.testing.assert_array_equal(found['key'], jax.random.key_data(tree['key']))
+  again = make(tmp_path).load('final')
+  np.testing.assert_array_equal(again['params']['w'], np.arange(3.0))
+
+
+def test_an_artifact_that_is_damaged_or_not_there_is_named(tmp_path):
+  run = make(tmp_path)
+  path = run.save('final', {'w': np.arange(1000.0)})
+  with pytest.raises(FileNotFoundError, match='other.npz'):
+    run.load('other')
+  content = bytearray(path.read_bytes())
+  content[len(content) // 2] ^= 1
+  path.write_bytes(bytes(content))
+  with pytest.raises(ValueError, match='final.npz is damaged'):
+    run.load('final')
+  path.write_bytes(bytes(content[:100]))
+  with pytest.raises(ValueError, match='final.npz is damaged'):
+    run.load('final')
 
 
 @pytest.mark.parametrize('name', ['', '../x', 'a/b', '.hidden', 'a b', 'é'])
