@@ -1,24 +1,20 @@
 """Weighted sums of trees, one tree in memory at a time."""
 
 import functools
-from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
-from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from paramspace import base
 from paramspace import trees
-
-Loader = Callable[[], base.Params]
+from paramspace.averaging import _ingredients
 
 
 def combine(
-  weights: Sequence[float], source: Iterable[base.Params | Loader]
+  weights: Sequence[float], source: Iterable[_ingredients.Entry]
 ) -> base.Params:
   r"""Returns sum_k w_k theta_k, in the dtypes of the first tree.
 
@@ -60,9 +56,9 @@ def combine(
     if tree is None:
       continue
     if first is None:
-      first = _described(tree)
-    _check(first, tree, k)
-    total = jax.block_until_ready(_added(total, tree, weight))
+      first = _ingredients.outline(tree)
+    _ingredients.check_alike(first, tree, f'tree {k} of the sum')
+    total = _added(total, tree, weight)
     del tree  # Before the next is made.
   if next(rest, None) is not None:
     raise ValueError(f'There are more trees than the {len(weights)} weights.')
@@ -71,55 +67,31 @@ def combine(
 
 
 def _next(
-  rest: Iterator[base.Params | Loader], k: int, weights: np.ndarray
+  rest: Iterator[_ingredients.Entry], k: int, weights: np.ndarray
 ) -> base.Params | None:
   """Returns tree k; None if it is not needed."""
+  _ingredients.release()
   try:
-    tree = next(rest)
+    entry = next(rest)
   except StopIteration:
     raise ValueError(
       f'There are {len(weights)} weights, but only {k} trees.'
     ) from None
-  if not weights[k]:
-    return None
-  return tree() if callable(tree) else tree
-
-
-def _described(tree: base.Params) -> base.Params:
-  """Returns the tree with shapes instead of floating-point leaves."""
-  shapes = {
-    name: jax.ShapeDtypeStruct(x.shape, x.dtype)
-    for name, x in trees.floating(tree).items()
-  }
-  return trees.replace(tree, shapes)
-
-
-def _check(first: base.Params, tree: base.Params, k: int) -> None:
-  """Raises unless the tree can be added."""
-  trees.check_same(first, tree, f'tree {k} of the sum')
-  given = trees.named(tree)
-  for name, x in trees.named(first).items():
-    if not trees.is_floating(x) and not _equal(x, given[name]):
-      raise ValueError(
-        f'Leaf {name!r} of tree {k} is not floating-point and differs from '
-        'the trees before; leave it out, or make it equal.'
-      )
-
-
-def _equal(a: Any, b: Any) -> bool:
-  if jnp.issubdtype(a.dtype, jax.dtypes.prng_key):
-    a, b = jax.random.key_data(a), jax.random.key_data(b)
-  return np.array_equal(a, b)
+  return _ingredients.load(entry) if weights[k] else None
 
 
 def _added(
   total: dict[str, jax.Array], tree: base.Params, weight: float
 ) -> dict[str, jax.Array]:
   """Adds a tree leaf by leaf, each into the memory of the sum."""
-  leaves = trees.floating(tree)
-  if not total:
-    return {n: _scaled(x, weight) for n, x in leaves.items()}
-  return {n: _plus(total[n], x, weight) for n, x in leaves.items()}
+  new = {}
+  for name, x in trees.floating(tree).items():
+    if isinstance(x, np.ndarray):  # Used where it is, if it lies so.
+      x = jax.device_put(x, may_alias=True)
+    old = total.pop(name, None)
+    moved = _scaled(x, weight) if old is None else _plus(old, x, weight)
+    new[name] = jax.block_until_ready(moved)  # Frees a copy of the array.
+  return new
 
 
 @jax.jit

@@ -1,5 +1,6 @@
 """Streamed sums."""
 
+import pathlib
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from paramspace import averaging
+from paramspace.files import safetensors
 
 
 def trees(count=5, dtype=jnp.float32):
@@ -88,8 +90,8 @@ def test_leaves_stay_where_they_are():
     ({'w': jnp.zeros((8, 32))}, r"tree 1 .*'w' should be float32\[32, 8\]"),
     ({'b': jnp.zeros(8, jnp.bfloat16)}, r"'b' should be float32\[8\]"),
     ({'more': jnp.zeros(1)}, r"unexpected: \['more'\]"),
-    ({'step': jnp.array(8)}, "'step' of tree 1 is not floating-point"),
-    ({'key': jax.random.key(2)}, "'key' of tree 1 is not floating-point"),
+    ({'step': jnp.array(8)}, "tree 1 .*'step' is not floating-point"),
+    ({'key': jax.random.key(2)}, "tree 1 .*'key' is not floating-point"),
   ],
 )
 def test_trees_that_differ_are_refused(change, message):
@@ -114,34 +116,41 @@ def test_there_is_a_finite_weight_for_every_tree(weights, message):
 
 
 MEASURE = """
-import resource, sys
+import pathlib, sys
 import numpy as np
 from paramspace import averaging
 from paramspace.files import safetensors
-MB = 2**20
-def peak():
-  return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MB
+
+def resident(field):
+  lines = pathlib.Path('/proc/self/status').read_text().splitlines()
+  (line,) = [line for line in lines if line.startswith(field)]
+  return int(line.split()[1]) / 1024  # MB
+
 loaders = [lambda p=p: safetensors.load(p) for p in sys.argv[2:]]
 small = {'w': np.ones((64, 64), np.float32)}
 averaging.combine([1.0, 1.0], [small, small])
-before = peak()
+pathlib.Path('/proc/self/clear_refs').write_text('5')  # Forgets the peak.
+before = resident('VmRSS')
 mean = averaging.combine([1 / 16] * 16, loaders)
-after = peak()
-assert all(abs(float(x[0, 0]) - 7.5) < 1e-5 for x in mean.values())
+after = resident('VmHWM')
+assert all(abs(float(x[0, 0]) - 0.5) < 1e-6 for x in mean.values())
 print((after - before) / float(sys.argv[1]))
 """
 
 
+@pytest.mark.skipif(
+  not pathlib.Path('/proc/self/clear_refs').exists(), reason='needs Linux'
+)
 def test_sixteen_checkpoints_take_the_memory_of_two(tmp_path):
-  """Of 250 MB each, in a process of its own."""
-  from paramspace.files import safetensors
-
-  megabytes, leaves = 250, 10
-  paths = []
-  for i in range(16):
-    row = np.full((megabytes // leaves, 2**18), float(i), np.float32)
-    paths.append(tmp_path / f'{i}.safetensors')
-    safetensors.save(paths[-1], {f'w{j}': row for j in range(leaves)})
+  """Of 250 MB each, in a process of its own; two files under sixteen names."""
+  megabytes, leaves = 250, 5  # Of less than 32 MB malloc keeps what is freed.
+  paths = [tmp_path / f'{i}.safetensors' for i in range(16)]
+  for i, path in enumerate(paths):
+    if i < 2:
+      row = np.full((megabytes // leaves, 2**18), float(i), np.float32)
+      safetensors.save(path, {f'w{j}': row for j in range(leaves)})
+    else:
+      path.hardlink_to(paths[i % 2])
   ran = subprocess.run(
     [sys.executable, '-c', MEASURE, str(megabytes), *map(str, paths)],
     capture_output=True,
@@ -151,4 +160,4 @@ def test_sixteen_checkpoints_take_the_memory_of_two(tmp_path):
   for path in paths:
     path.unlink()
   assert not ran.returncode, ran.stderr
-  assert float(ran.stdout) < 2.25
+  assert 1.9 < float(ran.stdout) < 2.25
