@@ -4,8 +4,10 @@ Paper: Karras et al, 2023, https://arxiv.org/abs/2312.02696, Section 3 and
   Figure 5: quality is U-shaped in sigma_rel, and a post-hoc average from
   snapshots of two others is as good as one that was tracked.
 Run: paramspace reproduce configs/averaging/posthoc_ema_fashion_fc.py
-Time: a minute on 2 cores.
-Expect: see `claim`.
+Time: 4 min on 2 cores.
+Expect: test loss .370 at the last iterate, .333 at sigma_rel .05 to .06, .352
+  at .28; at .15 from 16 snapshots a profile error of .0090, and parameters
+  1.1e-4 from those that were tracked (5 seeds).
 """
 
 from collections.abc import Iterator
@@ -49,4 +51,26 @@ def sweep(scale: str = 'laptop') -> Iterator[dict]:
 
 def claim(scale: str = 'laptop') -> list[claims.Claim]:
   """Returns what the sweep should find."""
-  return []
+  if scale != 'laptop':
+    return []
+  source = 'measured here'
+  measured = (
+    ('best_sigma_rel', 0.06, 0.5),
+    ('best_loss', 0.3329, 0.03),
+    ('gain', 0.0375, 0.3),
+    ('rise_wide', 0.0189, 0.3),
+    ('error_16/0.15', 1.1e-4, 0.3),
+  )
+  return [
+    claims.Claim(
+      quantity='residual_16/0.15',
+      paper=None,
+      ours=0.0090,
+      tolerance=0.02,
+      source='the profile of 16 snapshots, in closed form',
+    ),
+    *(
+      claims.Claim(quantity, None, ours, tolerance, source)
+      for quantity, ours, tolerance in measured
+    ),
+  ]
