@@ -241,15 +241,15 @@ def test_artifacts_are_named_leaves(tmp_path):
 def test_an_artifact_that_is_damaged_or_not_there_is_named(tmp_path):
   run = make(tmp_path)
   path = run.save('final', {'w': np.arange(1000.0)})
-  with pytest.raises(FileNotFoundError, match='other.npz'):
+  with pytest.raises(FileNotFoundError, match=r'other.npz'):
     run.load('other')
   content = bytearray(path.read_bytes())
   content[len(content) // 2] ^= 1
   path.write_bytes(bytes(content))
-  with pytest.raises(ValueError, match='final.npz is damaged'):
+  with pytest.raises(ValueError, match=r'final.npz is damaged'):
     run.load('final')
   path.write_bytes(bytes(content[:100]))
-  with pytest.raises(ValueError, match='final.npz is damaged'):
+  with pytest.raises(ValueError, match=r'final.npz is damaged'):
     run.load('final')
 
 
