@@ -4,7 +4,7 @@ from experiments import readme
 
 
 def test_the_tables_of_the_readme_are_those_of_the_results():
-  text = (readme.ROOT / 'README.md').read_text('utf-8')
+  text = readme.README.read_text('utf-8')
   assert readme.render(text) == text, 'Run `python -m experiments.readme`.'
 
 

@@ -1,0 +1,36 @@
+"""Writes the tables of the README from the results that are kept here.
+
+  python -m experiments.readme
+
+The results are the `figures/<config>.json` that `paramspace reproduce` writes,
+copied to `experiments/results/`. No number in the README is typed by hand.
+"""
+
+import re
+
+from experiments.readme import _averages
+from experiments.readme import _dimensions
+from experiments.readme import _results
+from experiments.readme import _running
+
+SECTIONS = {
+  'chaos': _running.chaos,
+  'one_program': _running.one_program,
+  'dimensions': _dimensions.dimensions,
+  'redrawn': _dimensions.redrawn,
+  'steps': _dimensions.steps,
+  'averages': _averages.averages,
+}
+README = _results.ROOT / 'README.md'
+
+
+def render(text: str) -> str:
+  """Returns the README with every marked table made anew."""
+  for name, section in SECTIONS.items():
+    start, end = f'<!-- {name} -->', f'<!-- end {name} -->'
+    body = re.compile(f'{start}.*?{end}', re.DOTALL)
+    if not body.search(text):
+      raise ValueError(f'The README has no {start} ... {end}.')
+    table = f'{start}\n{section()}\n{end}'
+    text = body.sub(lambda _, table=table: table, text)
+  return text

@@ -1,0 +1,105 @@
+"""The table of what averaging does, study by study."""
+
+from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
+
+from experiments.readme import _results
+
+Summary = Mapping[str, Any]
+
+
+def averages() -> str:
+  """Returns a row for every study that was run."""
+  rows = []
+  for name, (title, sentence) in STUDIES.items():
+    found = _results.read(name)
+    if found is not None:
+      path = f'configs/averaging/{name}.py'
+      rows.append(
+        {
+          'study': f'[{title}]({path})',
+          'found': sentence(found['summary']),
+        }
+      )
+  return _results.markdown(rows)
+
+
+def _posthoc(found: Summary) -> str:
+  return (
+    f'test loss **{found["best_loss"][0]:.3f}** at the best width, sigma_rel '
+    f'{found["best_sigma_rel"]:g}, chosen after training; '
+    f'{found["last_loss"][0]:.3f} at the last iterate; parameters at .15 from '
+    f'16 snapshots are {found["error_16/0.15"]:.1e} from those tracked, the '
+    f'profile {found["residual_16/0.15"]:.4f}'
+  )
+
+
+def _swa(found: Summary) -> str:
+  accuracy = lambda name: f'{100 * found[f"{name}_accuracy"][0]:.1f}'
+  return (
+    f'last iterate {accuracy("constant_last")}%, average with statistics '
+    f'copied {accuracy("constant_copied")}%, averaged '
+    f'{accuracy("constant_averaged")}%, estimated again '
+    f'**{accuracy("constant_pooled")}%**; rate decayed to zero instead '
+    f'{accuracy("linear_last")}%'
+  )
+
+
+def _language(found: Summary) -> str:
+  return (
+    f'test loss {found["last_test_loss"][0]:.3f} at a constant rate, '
+    f'**{found["best_test_loss"][0]:.3f}** averaged, '
+    f'{found["decayed_test_loss"][0]:.3f} with the rate decayed; the mean of '
+    f'the latest checkpoints leads at {found["lawa_leads"]:.0%} of the '
+    'evaluations'
+  )
+
+
+def _soups(found: Summary) -> str:
+  points = lambda name: _interval(found[name], 100)
+  return (
+    'accuracy over that of the best model, in points: greedy soup '
+    f'{points("greedy_gain_test")} in distribution, '
+    f'{points("greedy_gain_out")} out of it; uniform '
+    f'{points("uniform_gain_test")} and **{points("uniform_gain_out")}**'
+  )
+
+
+def _experts(found: Summary) -> str:
+  gains = [
+    f'{_interval(value, 100)} at {name.split("_")[2]}'
+    for name, value in found.items()
+    if name.startswith('share_rate') and name.endswith('_gain')
+    if not name.endswith('loss_gain')
+  ]
+  return (
+    f'plain training {100 * found["plain_accuracy"][0]:.1f}%; experts that '
+    'become one network, in points, by share rate: ' + ', '.join(gains)
+  )
+
+
+def _branches(found: Summary) -> str:
+  rows = [
+    f'{name} {_interval(found[f"{name}/forgetting"], 1, ".3f")} nats of '
+    f'forgetting and {_interval(found[f"{name}/learning"], 1, ".3f")} of '
+    'learning'
+    for name in ('BaM linear', 'BaM slerp')
+    if f'{name}/forgetting' in found
+  ]
+  return 'beside training in sequence: ' + '; '.join(rows)
+
+
+def _interval(measured: Any, scale: float, digits: str = '.2f') -> str:
+  value, low, high = (scale * x for x in measured)
+  return f'{value:+{digits}} ({low:+{digits}} to {high:+{digits}})'
+
+
+STUDIES: dict[str, tuple[str, Callable[[Summary], str]]] = {
+  'posthoc_ema_fashion_fc': ('post-hoc EMA, Fashion-MNIST', _posthoc),
+  'swa_cifar10_cnn': ('SWA and batch statistics, CIFAR-10', _swa),
+  'swa_tinyshakespeare_gpt': ('EMA, LAWA, power, Shakespeare', _language),
+  'soups_mnist': ('12 fine-tunes, MNIST to USPS', _soups),
+  'experts_averaging_digits_vit': ('experts averaged, digits ViT', _experts),
+  'branch_and_merge_text': ('branch and merge, two texts', _branches),
+}
