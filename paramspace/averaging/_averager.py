@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from paramspace import base
 from paramspace import trees
+from paramspace.averaging import _carried
 from paramspace.averaging import _clock
 from paramspace.averaging import _weights
 
@@ -17,15 +18,15 @@ class RunningState(NamedTuple):
 
   Attributes:
     clock: Counts steps and samples.
-    mean: The average, float32 or wider. Leaves that are not floating-point are
-      those of the last update.
-    lost: By leaf name, what rounding has taken from the mean, to be given back;
-      empty where it is not compensated.
+    carried: The last parameters, with a zero for every floating-point leaf.
+    means: By leaf name, the average, float32 or wider. Where it is compensated
+      they are complex: the imaginary part is what rounding has added to the
+      real part.
   """
 
   clock: _clock.Clock
-  mean: base.Params
-  lost: dict[str, jax.Array]
+  carried: base.Params
+  means: dict[str, jax.Array]
 
 
 def averager(
@@ -89,50 +90,64 @@ def averager(
     )
 
   def init(params: base.Params) -> RunningState:
-    wide = {
+    means = {
       name: jnp.array(x, _wider(x.dtype, dtype))
       for name, x in trees.floating(params).items()
     }
-    lost = jax.tree.map(jnp.zeros_like, wide) if compensated else {}
-    return RunningState(_clock.zero(), trees.replace(params, wide), lost)
+    if compensated:
+      means = {n: jax.lax.complex(a, 0 * a) for n, a in means.items()}
+    carried = jax.tree.map(jnp.array, _carried.carried(params))
+    return RunningState(_clock.zero(), carried, means)
 
   def update(params: base.Params, state: RunningState) -> RunningState:
-    new = trees.check_shapes(state.mean, params, 'the parameters')
-    old = trees.floating(state.mean)
+    shapes = {name: a.shape for name, a in state.means.items()}
+    new = _carried.check(params, state.carried, shapes)
     clock, sample = tick(state.clock)
     w = jnp.where(
       state.clock.count == 0,
       1.0,
       weights.weight(sample.time, sample.interval, sample.index),
     )
+    step = _compensated_step if compensated else _step
 
-    def mix(old, lost):
-      mixed = {n: _mix(a, new[n], w, lost.get(n)) for n, a in old.items()}
-      mean = {n: a for n, (a, _) in mixed.items()}
-      return mean, {n: mixed[n][1] for n in lost}
+    def mix(means):
+      return ({name: step(a, new[name], w) for name, a in means.items()},)
 
-    mean, lost = _clock.when(sample.take, mix, (old, state.lost))
-    return RunningState(clock, trees.replace(params, mean), lost)
+    (means,) = _clock.when(sample.take, mix, (state.means,))
+    return RunningState(clock, _carried.carried(params), means)
 
   return base.Averager(init, update, value)
 
 
 def value(state: RunningState, like: base.Params | None = None) -> base.Params:
   """Returns the average; in the dtypes of `like`, if that is given."""
-  return state.mean if like is None else trees.cast(state.mean, like)
+  means = {name: jnp.real(a) for name, a in state.means.items()}
+  found = trees.replace(state.carried, means)
+  return found if like is None else trees.cast(found, like)
 
 
 def _wider(a: Any, b: Any) -> Any:
   return a if jnp.finfo(a).bits > jnp.finfo(b).bits else b
 
 
-def _mix(
-  a: jax.Array, x: jax.Array, w: jax.Array, lost: jax.Array | None
-) -> tuple[jax.Array, jax.Array | None]:
-  """Returns a + w (x - a), and what is lost in it."""
+def _step(a: jax.Array, x: jax.Array, w: jax.Array) -> jax.Array:
+  """Returns a + w (x - a)."""
   x, w = x.astype(a.dtype), w.astype(a.dtype)
-  if lost is None:  # a + 1 (x - a) is not x to the bit.
-    return jnp.where(w == 1, x, a + w * (x - a)), None
+  return jnp.where(w == 1, x, a + w * (x - a))  # a + 1 (x - a) may not be x.
+
+
+def _compensated_step(pair: jax.Array, x: jax.Array, w: jax.Array) -> jax.Array:
+  """Returns the same, and what was lost in it.
+
+  Both are one array of pairs, which XLA updates in place. Of two arrays it
+  computes one after the other on CPU, from copies of the old ones.
+  """
+  a, lost = jnp.real(pair), jnp.imag(pair)
+  x, w = x.astype(a.dtype), w.astype(a.dtype)
   step = w * ((x - a) + lost) - lost
   moved = a + step
-  return jnp.where(w == 1, x, moved), jnp.where(w == 1, 0, (moved - a) - step)
+  first = w == 1
+  return jax.lax.complex(
+    jnp.where(first, x, moved),
+    jnp.where(first, jnp.zeros_like(a), (moved - a) - step),
+  )

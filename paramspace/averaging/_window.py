@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from paramspace import base
 from paramspace import trees
+from paramspace.averaging import _carried
 from paramspace.averaging import _clock
 
 
@@ -15,14 +16,13 @@ class WindowState(NamedTuple):
 
   Attributes:
     clock: Counts steps and samples.
-    latest: The last parameters, of which the leaves that are not floating-point
-      are passed on.
+    carried: The last parameters, with a zero for every floating-point leaf.
     samples: By leaf name, the last k samples in the leaf's own dtype,
       `[k, *s]`; sample i is in row i mod k.
   """
 
   clock: _clock.Clock
-  latest: base.Params
+  carried: base.Params
   samples: dict[str, jax.Array]
 
 
@@ -61,10 +61,12 @@ def window(k: int, every: int = 1, start: int = 0) -> base.Averager:
       name: jnp.broadcast_to(x, (k, *x.shape))
       for name, x in trees.floating(params).items()
     }
-    return WindowState(_clock.zero(), jax.tree.map(jnp.array, params), rows)
+    carried = jax.tree.map(jnp.array, _carried.carried(params))
+    return WindowState(_clock.zero(), carried, rows)
 
   def update(params: base.Params, state: WindowState) -> WindowState:
-    new = trees.check_shapes(state.latest, params, 'the parameters')
+    shapes = {name: rows.shape[1:] for name, rows in state.samples.items()}
+    new = _carried.check(params, state.carried, shapes)
     clock, sample = tick(state.clock)
     row = state.clock.count % k
 
@@ -78,7 +80,7 @@ def window(k: int, every: int = 1, start: int = 0) -> base.Averager:
       return (placed,)
 
     (samples,) = _clock.when(sample.take, put, (state.samples,))
-    return WindowState(clock, params, samples)
+    return WindowState(clock, _carried.carried(params), samples)
 
   return base.Averager(init, update, value)
 
@@ -98,5 +100,5 @@ def value(state: WindowState, like: base.Params | None = None) -> base.Params:
     return jax.lax.fori_loop(1, len(wide), add, wide[0])
 
   means = {name: mean(rows) for name, rows in state.samples.items()}
-  found = trees.replace(state.latest, means)
+  found = trees.replace(state.carried, means)
   return found if like is None else trees.cast(found, like)

@@ -72,10 +72,10 @@ def test_a_wider_leaf_keeps_its_own_accumulator():
   with jax.enable_x64(True):
     averager = averaging.averager(averaging.uniform())
     state = averager.init({'a': jnp.zeros(2, jnp.float64)})
-    assert state.mean['a'].dtype == jnp.float64
+    assert state.means['a'].dtype == jnp.float64
     wide = averaging.averager(averaging.uniform(), dtype=jnp.float64)
     state = wide.init({'a': jnp.zeros(2, jnp.float32)})
-    assert wide.update({'a': jnp.ones(2, jnp.float32)}, state).mean[
+    assert wide.update({'a': jnp.ones(2, jnp.float32)}, state).means[
       'a'
     ].dtype == jnp.dtype('float64')
 

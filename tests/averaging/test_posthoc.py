@@ -168,7 +168,8 @@ def test_no_other_weights_come_nearer():
   rows = np.stack(
     [np.pad(averaging.response(a, t), (0, 64 - t)) for t, a in sources]
   )
-  error = lambda c: np.linalg.norm(c @ rows - averaging.response(wanted, 64))
+  response = averaging.response(wanted, 64)
+  error = lambda c: np.linalg.norm(c @ rows - response)
   rng = np.random.default_rng(0)
   for _ in range(20):
     move = rng.normal(size=8)
@@ -194,7 +195,7 @@ def test_a_reconstruction_is_the_average_that_was_not_tracked():
       states = [
         a.update(x, s) for a, s in zip((*tracked, direct), states, strict=True)
       ]
-      return (x, states), [s.mean for s in states]
+      return (x, states), [s.means[''] for s in states]
 
     x = jnp.full(size, 5.0)
     start = x, [a.init(x) for a in (*tracked, direct)]
