@@ -1,6 +1,7 @@
 """Averages of parameters: during training, after it, and over runs."""
 
 from paramspace.averaging._averager import averager
+from paramspace.averaging._averager import CompensatedState
 from paramspace.averaging._averager import RunningState
 from paramspace.averaging._batch_stats import reestimate_batch_stats
 from paramspace.averaging._branch_and_merge import branch_and_merge
@@ -38,6 +39,7 @@ from paramspace.averaging._window import WindowState
 
 __all__ = (
   'Coefficients',
+  'CompensatedState',
   'LearnedSoup',
   'RunningState',
   'Soup',

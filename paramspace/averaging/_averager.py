@@ -8,7 +8,6 @@ import jax.numpy as jnp
 
 from paramspace import base
 from paramspace import trees
-from paramspace.averaging import _carried
 from paramspace.averaging import _clock
 from paramspace.averaging import _weights
 
@@ -18,15 +17,25 @@ class RunningState(NamedTuple):
 
   Attributes:
     clock: Counts steps and samples.
-    carried: The last parameters, with a zero for every floating-point leaf.
-    means: By leaf name, the average, float32 or wider. Where it is compensated
-      they are complex: the imaginary part is what rounding has added to the
-      real part.
+    mean: The average, float32 or wider. Leaves that are not floating-point are
+      those of the last update.
   """
 
   clock: _clock.Clock
-  carried: base.Params
-  means: dict[str, jax.Array]
+  mean: base.Params
+
+
+class CompensatedState(NamedTuple):
+  """An average so far, and what rounding has done to it.
+
+  Attributes:
+    clock: Counts steps and samples.
+    mean: As that of `RunningState`, but complex: the real part is the average,
+      the imaginary part what rounding has added to it.
+  """
+
+  clock: _clock.Clock
+  mean: base.Params
 
 
 def averager(
@@ -89,41 +98,68 @@ def averager(
       f'got {jnp.dtype(dtype).name}.'
     )
 
-  def init(params: base.Params) -> RunningState:
-    means = {
+  state, step = (
+    (CompensatedState, _compensated_step)
+    if compensated
+    else (RunningState, _step)
+  )
+
+  def init(params: base.Params) -> RunningState | CompensatedState:
+    mean = {
       name: jnp.array(x, _wider(x.dtype, dtype))
       for name, x in trees.floating(params).items()
     }
     if compensated:
-      means = {n: jax.lax.complex(a, 0 * a) for n, a in means.items()}
-    carried = jax.tree.map(jnp.array, _carried.carried(params))
-    return RunningState(_clock.zero(), carried, means)
+      _check_real(params)
+      mean = {name: jax.lax.complex(a, 0 * a) for name, a in mean.items()}
+    return state(
+      _clock.zero(), trees.replace(jax.tree.map(jnp.array, params), mean)
+    )
 
-  def update(params: base.Params, state: RunningState) -> RunningState:
-    shapes = {name: a.shape for name, a in state.means.items()}
-    new = _carried.check(params, state.carried, shapes)
-    clock, sample = tick(state.clock)
+  def update(
+    params: base.Params, old: RunningState | CompensatedState
+  ) -> RunningState | CompensatedState:
+    new = trees.check_shapes(value(old), params, 'the parameters')
+    new = {name: x for name, x in new.items() if trees.is_floating(x)}
+    means = trees.named(old.mean)
+    clock, sample = tick(old.clock)
     w = jnp.where(
-      state.clock.count == 0,
+      old.clock.count == 0,
       1.0,
       weights.weight(sample.time, sample.interval, sample.index),
     )
-    step = _compensated_step if compensated else _step
 
     def mix(means):
       return ({name: step(a, new[name], w) for name, a in means.items()},)
 
-    (means,) = _clock.when(sample.take, mix, (state.means,))
-    return RunningState(clock, _carried.carried(params), means)
+    (means,) = _clock.when(sample.take, mix, ({n: means[n] for n in new},))
+    return state(clock, trees.replace(params, means))
 
   return base.Averager(init, update, value)
 
 
-def value(state: RunningState, like: base.Params | None = None) -> base.Params:
+def value(
+  state: RunningState | CompensatedState, like: base.Params | None = None
+) -> base.Params:
   """Returns the average; in the dtypes of `like`, if that is given."""
-  means = {name: jnp.real(a) for name, a in state.means.items()}
-  found = trees.replace(state.carried, means)
+  found = state.mean
+  if isinstance(state, CompensatedState):
+    real = lambda x: jnp.real(x) if _is_complex(x) else x
+    found = jax.tree.map(real, found)
   return found if like is None else trees.cast(found, like)
+
+
+def _is_complex(x: jax.Array) -> bool:
+  return jnp.issubdtype(x.dtype, jnp.complexfloating)
+
+
+def _check_real(params: base.Params) -> None:
+  for name, x in trees.named(params).items():
+    if _is_complex(x):
+      raise ValueError(
+        f'Leaf {name!r} is {x.dtype}; a compensated average takes none that '
+        'is complex. Leave it out, or average without `compensated`.'
+      )
 
 
 def _wider(a: Any, b: Any) -> Any:

@@ -72,10 +72,10 @@ def test_a_wider_leaf_keeps_its_own_accumulator():
   with jax.enable_x64(True):
     averager = averaging.averager(averaging.uniform())
     state = averager.init({'a': jnp.zeros(2, jnp.float64)})
-    assert state.means['a'].dtype == jnp.float64
+    assert state.mean['a'].dtype == jnp.float64
     wide = averaging.averager(averaging.uniform(), dtype=jnp.float64)
     state = wide.init({'a': jnp.zeros(2, jnp.float32)})
-    assert wide.update({'a': jnp.ones(2, jnp.float32)}, state).means[
+    assert wide.update({'a': jnp.ones(2, jnp.float32)}, state).mean[
       'a'
     ].dtype == jnp.dtype('float64')
 
@@ -110,3 +110,13 @@ def test_a_response_is_that_of_some_steps(steps):
   averager = averaging.averager(averaging.uniform())
   with pytest.raises(ValueError, match='`steps` must be a positive integer'):
     averaging.response(averager, steps)
+
+
+def test_complex_leaves_are_carried_or_refused():
+  params = {'w': jnp.ones(2), 'z': jnp.ones(2, jnp.complex64) * 1j}
+  averager = averaging.averager(averaging.uniform())
+  state = averager.update(params, averager.init(params))
+  np.testing.assert_array_equal(averager.value(state)['z'], params['z'])
+  averager = averaging.averager(averaging.uniform(), compensated=True)
+  with pytest.raises(ValueError, match="'z' is complex64"):
+    averager.init(params)

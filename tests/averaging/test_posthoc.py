@@ -195,7 +195,7 @@ def test_a_reconstruction_is_the_average_that_was_not_tracked():
       states = [
         a.update(x, s) for a, s in zip((*tracked, direct), states, strict=True)
       ]
-      return (x, states), [s.means[''] for s in states]
+      return (x, states), [s.mean for s in states]
 
     x = jnp.full(size, 5.0)
     start = x, [a.init(x) for a in (*tracked, direct)]

@@ -21,6 +21,7 @@ def config():
   one = configs.load(CONFIG).get_config('smoke')
   one.model.width = 32
   one.optimizer.learning_rate = 0.1
+  one.snapshots, one.counts = 8, (4, 8)
   one.targets = (0.03, 0.05, 0.10, 0.15)
   one.tracked = (0.03, 0.15)
   one.execution.log_every = 40
@@ -44,11 +45,11 @@ def result(tmp_path_factory):
 def test_a_reconstruction_is_the_average_that_was_tracked(result):
   errors = np.array(result['tracked_error'])  # [width, count]
   assert (np.diff(errors, axis=1) < 0).all()
-  assert (errors[:, -1] < 1e-3).all() and (errors > 0).all()
+  assert (errors[:, -1] < 1e-2).all() and (errors > 0).all()
   np.testing.assert_allclose(
     [result['posthoc_loss'][i] for i in (0, 3)],
     result['tracked_loss'],
-    rtol=1e-2,
+    rtol=2e-2,
   )
 
 
@@ -84,8 +85,8 @@ def test_the_figure_tells_the_width_the_gain_and_the_errors(result):
   assert summary['best_sigma_rel'] == best
   assert summary['gain'][0] == pytest.approx(result['test_loss'] - losses[best])
   assert summary['rise_wide'][0] == pytest.approx(losses[0.15] - losses[best])
-  assert summary['error_16/0.15'] == pytest.approx(
-    result['tracked_error'][1][2]
+  assert summary['error_8/0.15'] == pytest.approx(
+    result['tracked_error'][1][1]
   )
 
 
