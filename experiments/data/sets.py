@@ -10,6 +10,7 @@ import numpy as np
 from experiments.data import cifar
 from experiments.data import files
 from experiments.data import idx
+from experiments.data import usps
 from paramspace import resolve
 
 
@@ -38,7 +39,8 @@ def load(name: str) -> Dataset:
 
   Args:
     name: `'digits'` (8x8, ships with scikit-learn), `'mnist'`,
-      `'fashion_mnist'` (28x28) or `'cifar10'` (32x32, colour).
+      `'fashion_mnist'` (28x28), `'usps'` (16x16) or `'cifar10'` (32x32,
+      colour).
 
   Returns:
     The data set, in its published order.
@@ -132,6 +134,14 @@ def _cifar10() -> _Arrays:
   )
 
 
+def _usps() -> _Arrays:
+  """The published split of the post office's digits."""
+  (path,) = files.fetch('usps').values()
+  images, labels = usps.read(path)
+  labels, cut = labels.astype(np.int32), usps.TRAIN
+  return images[:cut], labels[:cut], images[cut:], labels[cut:]
+
+
 def _digest(arrays: _Arrays) -> str:
   """Returns the sha256 of shapes, types and contents."""
   digest = hashlib.sha256()
@@ -145,6 +155,7 @@ _READERS = {
   'digits': _digits,
   'mnist': lambda: _mnist('mnist'),
   'fashion_mnist': lambda: _mnist('fashion_mnist'),
+  'usps': _usps,
   'cifar10': _cifar10,
 }
 
@@ -152,6 +163,7 @@ _SHAPES = {
   'digits': (8, 8, 1),
   'mnist': (28, 28, 1),
   'fashion_mnist': (28, 28, 1),
+  'usps': (16, 16, 1),
   'cifar10': (32, 32, 3),
 }
 

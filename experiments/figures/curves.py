@@ -11,6 +11,7 @@ import numpy as np
 from experiments.figures import bootstrap
 from experiments.figures import crossing
 from experiments.figures import points
+from experiments.figures import series
 
 FRACTION = 0.9
 ABSOLUTE = 'absolute'
@@ -92,7 +93,7 @@ def _row(
 
 def from_rows(rows: Sequence[Mapping[str, Any]]) -> list[Curve]:
   """Reads the curves back from the rows of `table`, in order of appearance."""
-  parse = lambda row: np.array(row['accuracies'].split(), np.float64)
+  parse = lambda row: series.split(row['accuracies'])
   direct = {r['task']: parse(r) for r in rows if r['method'] == points.DIRECT}
   groups = {}
   for row in rows:

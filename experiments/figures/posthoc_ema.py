@@ -10,6 +10,7 @@ from matplotlib import axes as mpl_axes
 from matplotlib import ticker
 
 from experiments.figures import bootstrap
+from experiments.figures import series
 from experiments.figures import style
 
 COLUMNS = (
@@ -61,7 +62,7 @@ def _row(
     'loss': mean,
     'loss_low': low,
     'loss_high': high,
-    'losses': ' '.join(map(str, loss)),
+    'losses': series.joined(loss),
     'accuracy': float(np.mean(accuracy)),
   }
 
@@ -100,7 +101,7 @@ def summary(results: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
   """
   last, *rows = table(results)
   best = min(rows, key=lambda row: row['loss'])
-  losses = lambda row: np.array([float(x) for x in row['losses'].split()])
+  losses = lambda row: series.split(row['losses'])
   above = lambda row: bootstrap.estimate(losses(row) - losses(best))
   found = {
     'best_sigma_rel': best['sigma_rel'],

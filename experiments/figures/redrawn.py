@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from matplotlib import axes as mpl_axes
 
 from experiments.figures import bootstrap
 from experiments.figures import curves
 from experiments.figures import gressmann2020
 from experiments.figures import points
+from experiments.figures import series
 from experiments.figures import style
 
 COLUMNS = ('basis', 'dim', 'n', 'diverged', 'mean', 'min', 'max', 'paper')
@@ -70,13 +70,8 @@ def summary(results: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         f'More than one row has the basis {row["basis"]!r}; this figure '
         'compares bases for one task, one method and one dimension.'
       )
-    entries[key] = bootstrap.estimate(_accuracies(row))
+    entries[key] = bootstrap.estimate(series.split(row['accuracies']))
   return entries
-
-
-def _accuracies(row: Mapping[str, Any]) -> list[float]:
-  """Returns the accuracies of a row's runs; none where all diverged."""
-  return [float(x) for x in row['accuracies'].split()]
 
 
 def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
@@ -109,7 +104,7 @@ def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
 
 def _draw_runs(x: int, row: Mapping[str, Any], axes: mpl_axes.Axes) -> None:
   """Draws one row at position `x`: faint runs, a bar at their mean."""
-  runs = np.array(_accuracies(row))
+  runs = series.split(row['accuracies'])
   axes.plot([x] * len(runs), runs, '.', color='C0', alpha=0.35)
   if len(runs):
     axes.hlines(runs.mean(), x - 0.2, x + 0.2, color='C0', linewidth=2.5)

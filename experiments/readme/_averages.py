@@ -38,7 +38,8 @@ def _posthoc(found: Summary) -> str:
 def _swa(found: Summary) -> str:
   accuracy = lambda name: f'{100 * found[f"{name}_accuracy"][0]:.1f}'
   return (
-    f'last iterate {accuracy("constant_last")}%, average with statistics '
+    f'last iterate {accuracy("constant_last")}%, with its statistics estimated '
+    f'again {accuracy("constant_last_pooled")}%; average with statistics '
     f'copied {accuracy("constant_copied")}%, averaged '
     f'{accuracy("constant_averaged")}%, estimated again '
     f'**{accuracy("constant_pooled")}%**; rate decayed to zero instead '
@@ -67,32 +68,33 @@ def _soups(found: Summary) -> str:
 
 
 def _experts(found: Summary) -> str:
-  gains = [
-    f'{_interval(value, 100)} at {name.split("_")[2]}'
-    for name, value in found.items()
-    if name.startswith('share_rate') and name.endswith('_gain')
-    if not name.endswith('loss_gain')
-  ]
+  gain = lambda name: _interval(found[f'{name}_gain'], 100)
   return (
     f'plain training {100 * found["plain_accuracy"][0]:.1f}%; experts that '
-    'become one network, in points, by share rate: ' + ', '.join(gains)
+    'become one network gain, in points, '
+    f'**{gain("apart_share_rate_0.1")}** at a share rate of 0.1, '
+    f'{gain("apart_share_rate_0")} at 0'
   )
 
 
 def _branches(found: Summary) -> str:
+  of = lambda name, what: f'{found[f"{name}/{what}"][0]:.2f}'
   rows = [
-    f'{name} {_interval(found[f"{name}/forgetting"], 1, ".3f")} nats of '
-    f'forgetting and {_interval(found[f"{name}/learning"], 1, ".3f")} of '
-    'learning'
-    for name in ('BaM linear', 'BaM slerp')
-    if f'{name}/forgetting' in found
+    f'{name} forgets {of(name, "forgetting")}, learns {of(name, "learning")} '
+    f'and moves {of(name, "distance")}'
+    for name in ('BaM linear', 'BaM slerp', 'in slices')
   ]
-  return 'beside training in sequence: ' + '; '.join(rows)
+  below = found['BaM linear/below_frontier'][0]
+  return (
+    'times what training in sequence does at the same rate: '
+    f'{"; ".join(rows)}. For as much learning, with a rate to match, BaM linear '
+    f'forgets {abs(below):.3f} nats {"less" if below > 0 else "**more**"}'
+  )
 
 
-def _interval(measured: Any, scale: float, digits: str = '.2f') -> str:
+def _interval(measured: Any, scale: float) -> str:
   value, low, high = (scale * x for x in measured)
-  return f'{value:+{digits}} ({low:+{digits}} to {high:+{digits}})'
+  return f'{value:+.2f} ({low:+.2f} to {high:+.2f})'
 
 
 STUDIES: dict[str, tuple[str, Callable[[Summary], str]]] = {

@@ -6,5 +6,18 @@ from experiments.tasks.classification import Task
 from experiments.tasks.evaluation import BATCH_SIZE
 from experiments.tasks.evaluation import evaluate
 from experiments.tasks.evaluation import Evaluation
+from experiments.tasks.normalized import make_normalized
+from experiments.tasks.normalized import NormalizedTask
+from experiments.tasks.normalized import Variables
 
-__all__ = ('BATCH_SIZE', 'Evaluation', 'Split', 'Task', 'evaluate', 'make')
+__all__ = (
+  'BATCH_SIZE',
+  'Evaluation',
+  'NormalizedTask',
+  'Split',
+  'Task',
+  'Variables',
+  'evaluate',
+  'make',
+  'make_normalized',
+)

@@ -27,6 +27,24 @@ class Split(NamedTuple):
   labels: jax.Array
 
 
+class Source(NamedTuple):
+  """Data, before there is a model.
+
+  Attributes:
+    classes: The number of classes.
+    digest: sha256 of the data set, before any change to its pixels.
+    train: What to train on.
+    test: What to measure on.
+    scale: From images as they are stored (uint8) to what a model is given.
+  """
+
+  classes: int
+  digest: str
+  train: Split
+  test: Split
+  scale: Callable[[jax.Array], jax.Array]
+
+
 class Task(NamedTuple):
   """A classification problem: what to fit, with what, and how it is judged.
 
@@ -94,36 +112,57 @@ def make(
   References:
     Li et al, 2018, https://arxiv.org/abs/1804.08838, Section 3.
   """
-  dataset = load(data)
-  train_images, test_images = dataset.train_images, dataset.test_images
-  if shuffled_pixels:
-    train_images = pixels.shuffle(train_images)
-    test_images = pixels.shuffle(test_images)
-  scale = pixels.standardize(train_images) if standardize else pixels.to_unit
-  network = models.make(classes=dataset.classes, **model)
+  source = read(data, shuffled_pixels, standardize, load)
+  network = models.make(classes=source.classes, **model)
 
   def init(key: base.PRNGKey) -> base.Params:
-    return network.init(key, scale(train_images[:1]))
+    return network.init(key, source.scale(source.train.images[:1]))
 
   def apply(params: base.Params, images: jax.Array) -> jax.Array:
-    return network.apply(params, scale(images)).astype(jnp.float32)
+    logits = network.apply(params, source.scale(images))
+    return logits.astype(jnp.float32)
 
   def loss(
     params: base.Params, images: jax.Array, labels: jax.Array
   ) -> jax.Array:
-    logits = apply(params, images)
-    losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
-    return losses.mean()
+    return cross_entropy(apply(params, images), labels)
 
   return Task(
     name='_'.join(
       [data, *['shuffled_pixels'] * shuffled_pixels, model['name']]
     ),
-    classes=dataset.classes,
-    digest=dataset.digest,
-    train=Split(jnp.asarray(train_images), jnp.asarray(dataset.train_labels)),
-    test=Split(jnp.asarray(test_images), jnp.asarray(dataset.test_labels)),
+    classes=source.classes,
+    digest=source.digest,
+    train=source.train,
+    test=source.test,
     init=init,
     apply=apply,
     loss=loss,
   )
+
+
+def read(
+  data: str,
+  shuffled_pixels: bool,
+  standardize: bool,
+  load: Callable[[str], datasets.Dataset],
+) -> Source:
+  """Reads the data of a task; the arguments are those of `make`."""
+  dataset = load(data)
+  train_images, test_images = dataset.train_images, dataset.test_images
+  if shuffled_pixels:
+    train_images = pixels.shuffle(train_images)
+    test_images = pixels.shuffle(test_images)
+  return Source(
+    classes=dataset.classes,
+    digest=dataset.digest,
+    train=Split(jnp.asarray(train_images), jnp.asarray(dataset.train_labels)),
+    test=Split(jnp.asarray(test_images), jnp.asarray(dataset.test_labels)),
+    scale=pixels.standardize(train_images) if standardize else pixels.to_unit,
+  )
+
+
+def cross_entropy(logits: jax.Array, labels: jax.Array) -> jax.Array:
+  """Returns the mean over logits `[n, classes]` and labels `[n]`."""
+  losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+  return losses.mean()

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import optax
 
 from experiments.tasks import classification
+from experiments.tasks import normalized
 from paramspace import base
 
 BATCH_SIZE = 1_000
@@ -25,8 +26,8 @@ class Evaluation(NamedTuple):
 
 
 def evaluate(
-  task: classification.Task,
-  params: base.Params,
+  task: classification.Task | normalized.NormalizedTask,
+  params: base.Params | normalized.Variables,
   split: classification.Split,
   batch_size: int = BATCH_SIZE,
 ) -> Evaluation:
@@ -34,7 +35,7 @@ def evaluate(
 
   Args:
     task: Whose model and loss.
-    params: The parameters.
+    params: The parameters, with the batch statistics if it has any.
     split: Labelled images, `task.test` for instance.
     batch_size: How many images are in memory as activations at a time.
 

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from paramspace import base
+
 
 def shuffle(images: np.ndarray, seed: int = 0) -> np.ndarray:
   """Applies one permutation of the pixel positions to every image.
@@ -52,3 +54,33 @@ def standardize(reference: np.ndarray) -> Callable[[jax.Array], jax.Array]:
     x.astype(np.float32)[None, None, None] for x in (mean, deviation)
   )
   return lambda images: (jnp.asarray(images, jnp.float32) - mean) / deviation
+
+
+def flip_and_shift(
+  key: base.PRNGKey, images: jax.Array, reach: int = 4
+) -> jax.Array:
+  """Mirrors half of the images, and moves each a few pixels.
+
+  Args:
+    key: Of the draw.
+    images: `[n, H, W, C]`.
+    reach: The largest move up, down, left and right.
+
+  Returns:
+    Images of the same shape and type; what is moved in is zero.
+
+  References:
+    He et al, 2016, https://arxiv.org/abs/1512.03385, Section 4.2.
+  """
+  key_flip, key_shift = jax.random.split(key)
+  n, height, width, channels = images.shape
+  flip = jax.random.bernoulli(key_flip, shape=(n, 1, 1, 1))
+  images = jnp.where(flip, images[:, :, ::-1], images)
+  sides = ((0, 0), (reach, reach), (reach, reach), (0, 0))
+  corners = jax.random.randint(key_shift, (n, 2), 0, 2 * reach + 1)
+
+  def crop(image, corner):
+    start = (*corner, jnp.zeros_like(corner[0]))
+    return jax.lax.dynamic_slice(image, start, (height, width, channels))
+
+  return jax.vmap(crop)(jnp.pad(images, sides), corners)

@@ -1,0 +1,140 @@
+"""Averaged weights with batch statistics of several kinds."""
+
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib import axes as mpl_axes
+
+from experiments.figures import bootstrap
+from experiments.figures import points
+from experiments.figures import series
+from experiments.figures import style
+
+COLUMNS = ('schedule', 'weights', 'statistics', 'n', 'accuracy', 'loss')
+
+# By the names of `experiments.image_averages`: weights, and statistics.
+KINDS = {
+  'last': ('last', 'own'),
+  'last_pooled': ('last', 're-estimated'),
+  'copied': ('averaged', 'copied'),
+  'averaged': ('averaged', 'averaged'),
+  'few': ('averaged', 're-estimated, few batches'),
+  'mean': ('averaged', 're-estimated, mean variance'),
+  'pooled': ('averaged', 're-estimated'),
+}
+
+# By schedule and kind: the average that the paper recommends, and what it is
+# compared with beside the last iterate of the same run.
+OURS = ('constant', 'pooled')
+RIVALS = {
+  'copied': ('constant', 'copied'),
+  'averaged': ('constant', 'averaged'),
+  'linear': ('linear', 'last'),
+}
+
+
+def table(results: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+  """Returns a row for each schedule and kind of weights and statistics.
+
+  Args:
+    results: Of `experiments.image_averages`. Those that did not finish, or
+      diverged, are left out.
+
+  Returns:
+    Rows with the means of `'accuracy'` and `'loss'` over `'n'` seeds; all
+    `'accuracies'`, in the order of seeds; and, for what was evaluated all
+    along, `'epochs'` and the mean `'curve'` of accuracies at them. Series are
+    one string.
+  """
+  by_schedule, data = {}, set()
+  for entry in results:
+    if entry['status'] == 'done':
+      config = entry['config']
+      runs = by_schedule.setdefault(config['optimizer.schedule'], {})
+      runs[config['seed']] = entry['result']
+      data.add(points.TITLES.get(config['data'], config['data']))
+  rows = []
+  for schedule, runs in sorted(by_schedule.items()):
+    runs = [runs[seed] for seed in sorted(runs)]
+    rows += [_row(schedule, name, runs) for name in KINDS]
+  return [{'data': ', '.join(sorted(data)), **row} for row in rows]
+
+
+def _row(
+  schedule: str, name: str, runs: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+  accuracies = [run[f'{name}_accuracy'] for run in runs]
+  curves = [run['curves'][name] for run in runs if name in run['curves']]
+  weights, statistics = KINDS[name]
+  return {
+    'schedule': schedule,
+    'kind': name,
+    'weights': weights,
+    'statistics': statistics,
+    'n': len(runs),
+    'accuracy': float(np.mean(accuracies)),
+    'loss': float(np.mean([run[f'{name}_loss'] for run in runs])),
+    'accuracies': series.joined(accuracies),
+    'epochs': series.joined(runs[0]['epochs']) if curves else '',
+    'curve': series.joined(np.mean(curves, axis=0).tolist()) if curves else '',
+  }
+
+
+def summary(results: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+  """Returns the accuracies, and what they gain over the last iterate's.
+
+  Args:
+    results: As in `table`.
+
+  Returns:
+    E.g. `'constant_pooled_accuracy'` and `'constant_pooled_gain'`, the mean
+    difference to the last iterate of the same run, each (value, low, high) with
+    a 95% bootstrap interval over seeds. And what the average with re-estimated
+    statistics gains over others of the same seed: `'gain_over_copied'` and
+    `'gain_over_averaged'` statistics, and `'gain_over_linear'`, over the last
+    iterate of a run whose rate went to zero.
+  """
+  rows = {(row['schedule'], row['kind']): row for row in table(results)}
+  entries = {}
+  for (schedule, kind), row in rows.items():
+    own, last = (
+      series.split(r['accuracies']) for r in (row, rows[schedule, 'last'])
+    )
+    entries[f'{schedule}_{kind}_accuracy'] = bootstrap.estimate(own)
+    if kind != 'last':
+      entries[f'{schedule}_{kind}_gain'] = bootstrap.estimate(own - last)
+  for name, rival in RIVALS.items():
+    if OURS in rows and rival in rows:
+      ours, theirs = (
+        series.split(rows[r]['accuracies']) for r in (OURS, rival)
+      )
+      entries[f'gain_over_{name}'] = bootstrap.estimate(ours - theirs)
+  return entries
+
+
+def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
+  """Draws the accuracies since the averaging began, and the seeds' at the end.
+
+  Args:
+    rows: As returned by `table`.
+    axes: Where to draw.
+  """
+  colors = {name: f'C{i}' for i, name in enumerate(KINDS)}
+  for row in rows:
+    control = row['schedule'] == 'linear'
+    if not row['curve'] or (control and row['kind'] != 'last'):
+      continue
+    color = style.GREY if control else colors[row['kind']]
+    label = f'{row["weights"]}; statistics {row["statistics"]}'
+    label = 'last; rate to zero' if control else label
+    epochs, curve = series.split(row['epochs']), series.split(row['curve'])
+    axes.plot(epochs, curve, '.-', color=color, label=label)
+    at_end = series.split(row['accuracies'])
+    axes.plot([epochs[-1]] * len(at_end), at_end, '.', color=color, alpha=0.35)
+  axes.set_xlabel('epoch')
+  axes.set_ylabel('test accuracy')
+  axes.set_title(f'{rows[0]["data"]}, weights averaged at a constant rate')
+  axes.legend(loc='best')
