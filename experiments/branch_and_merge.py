@@ -19,10 +19,10 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from experiments import continual_training
-from experiments import language_training
-from experiments import loop
 from experiments.tasks import language
+from experiments.training import continual as continual_training
+from experiments.training import language as language_training
+from experiments.training import loop
 from paramspace import trees
 from paramspace.files import manifest
 from paramspace.launch import errors

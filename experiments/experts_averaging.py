@@ -23,9 +23,9 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from experiments import experts_training
-from experiments import loop
 from experiments import tasks
+from experiments.training import experts as experts_training
+from experiments.training import loop
 from paramspace import sharding
 from paramspace import trees
 from paramspace.files import manifest

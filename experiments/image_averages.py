@@ -29,10 +29,10 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from experiments import image_training
-from experiments import loop
 from experiments import tasks
 from experiments.tasks import pixels
+from experiments.training import image as image_training
+from experiments.training import loop
 from paramspace import averaging
 from paramspace import base
 from paramspace import trees

@@ -24,9 +24,9 @@ import ml_collections
 import numpy as np
 
 from experiments import data as datasets
-from experiments import loop
-from experiments import subspace_training
 from experiments import tasks
+from experiments.training import loop
+from experiments.training import subspace as subspace_training
 from paramspace import base
 from paramspace import reparam
 from paramspace import resolve

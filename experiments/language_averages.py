@@ -21,9 +21,9 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from experiments import language_training
-from experiments import loop
 from experiments.tasks import language
+from experiments.training import language as language_training
+from experiments.training import loop
 from paramspace import averaging
 from paramspace import base
 from paramspace import trees

@@ -21,8 +21,8 @@ import ml_collections
 import numpy as np
 import optax
 
-from experiments import loop
 from experiments import tasks
+from experiments.training import loop
 from paramspace import averaging
 from paramspace import base
 from paramspace import trees

@@ -87,8 +87,8 @@ def _branches(found: Summary) -> str:
   below = found['BaM linear/below_frontier'][0]
   return (
     'times what training in sequence does at the same rate: '
-    f'{"; ".join(rows)}. For as much learning, with a rate to match, BaM linear '
-    f'forgets {abs(below):.3f} nats {"less" if below > 0 else "**more**"}'
+    f'{"; ".join(rows)}. Where both learn as much, BaM linear forgets '
+    f'{abs(below):.3f} nats {"less" if below > 0 else "**more**"}'
   )
 
 

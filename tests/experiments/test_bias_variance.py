@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import bias_variance
+from experiments.soups import bias_variance
 
 
 def answers(sets=4, members=3, examples=7, classes=5, shared=0.5, seed=0):

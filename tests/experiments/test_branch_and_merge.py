@@ -10,10 +10,10 @@ import pytest
 from matplotlib import figure
 
 from experiments import branch_and_merge as study
-from experiments import continual_training
 from experiments.data import text
 from experiments.figures import forgetting
 from experiments.tasks import language
+from experiments.training import continual as continual_training
 from paramspace.launch import errors
 from paramspace.launch import run as runs
 

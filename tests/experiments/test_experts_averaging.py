@@ -9,10 +9,10 @@ import pytest
 from matplotlib import figure
 
 from experiments import experts_averaging as study
-from experiments import experts_training
 from experiments import models
 from experiments.figures import experts_averaging as figures
 from experiments.models import _vit
+from experiments.training import experts as experts_training
 from paramspace import averaging
 from paramspace.launch import batch as batches
 from paramspace.launch import config as configs

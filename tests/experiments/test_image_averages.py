@@ -12,11 +12,11 @@ from flax import linen as nn
 from matplotlib import figure
 
 from experiments import image_averages as study
-from experiments import image_training
 from experiments import models
 from experiments import tasks
 from experiments.figures import swa
 from experiments.tasks import pixels
+from experiments.training import image as image_training
 from paramspace.launch import config as configs
 from paramspace.launch import errors
 from paramspace.launch import metrics

@@ -11,9 +11,9 @@ import pytest
 
 from experiments import data as datasets
 from experiments import intrinsic_dimension as study
-from experiments import loop
-from experiments import subspace_training
 from experiments import tasks
+from experiments.training import loop
+from experiments.training import subspace as subspace_training
 from paramspace import sharding
 from paramspace.launch import batch as batches
 from paramspace.launch import config as configs

@@ -13,11 +13,11 @@ import pytest
 from matplotlib import figure
 
 from experiments import language_averages as study
-from experiments import language_training
 from experiments import models
 from experiments.data import text
 from experiments.figures import averages_curves
 from experiments.tasks import language
+from experiments.training import language as language_training
 from paramspace.launch import config as configs
 from paramspace.launch import errors
 from paramspace.launch import run as runs

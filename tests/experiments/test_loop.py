@@ -4,7 +4,7 @@ import ml_collections
 import numpy as np
 import pytest
 
-from experiments import loop
+from experiments.training import loop
 from paramspace.launch import errors
 from paramspace.launch import run as runs
 

@@ -85,9 +85,7 @@ def test_the_figure_tells_the_width_the_gain_and_the_errors(result):
   assert summary['best_sigma_rel'] == best
   assert summary['gain'][0] == pytest.approx(result['test_loss'] - losses[best])
   assert summary['rise_wide'][0] == pytest.approx(losses[0.15] - losses[best])
-  assert summary['error_8/0.15'] == pytest.approx(
-    result['tracked_error'][1][1]
-  )
+  assert summary['error_8/0.15'] == pytest.approx(result['tracked_error'][1][1])
 
 
 def test_the_figure_draws_every_width(result):

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from matplotlib import figure
 
-from experiments import bias_variance
 from experiments import soups as study
-from experiments import soups_recipes
-from experiments import soups_training
 from experiments import tasks
 from experiments.figures import soups as figures
+from experiments.soups import _recipes
+from experiments.soups import bias_variance
+from experiments.training import soups as soups_training
 from paramspace.launch import errors
 from paramspace.launch import run as runs
 
@@ -148,11 +148,11 @@ def test_an_ensemble_is_measured_by_the_mean_of_the_answers():
     [np.array(answers[int(w)]) for w in params]
   )
   two, one = jnp.array([0, 1]), jnp.array(0)
-  cooked = soups_recipes.Cooked(dict.fromkeys(soups_recipes.RECIPES, one), 1, 1)
-  found = soups_recipes.measure(
+  cooked = _recipes.Cooked(dict.fromkeys(_recipes.RECIPES, one), 1, 1)
+  found = _recipes.measure(
     probabilities,
     tasks.Split(jnp.zeros(2), jnp.array([0, 1])),
-    [soups_recipes.Models(one[None], two)],
+    [_recipes.Models(one[None], two)],
     [cooked],
   )
   assert found['ensemble/accuracy'] == [1.0]

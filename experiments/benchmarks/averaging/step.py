@@ -9,10 +9,10 @@ import ml_collections
 import numpy as np
 import optax
 
-from experiments import image_training
 from experiments import tasks
 from experiments.benchmarks import clock
 from experiments.data import sets
+from experiments.training import image as image_training
 from paramspace import averaging
 from paramspace import trees
 

@@ -24,13 +24,13 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from experiments import bias_variance
 from experiments import data as datasets
-from experiments import loop
-from experiments import soups_recipes
-from experiments import soups_training
 from experiments import tasks
+from experiments.soups import _recipes
+from experiments.soups import bias_variance
 from experiments.tasks import shifts
+from experiments.training import loop
+from experiments.training import soups as soups_training
 from paramspace import base
 from paramspace import trees
 from paramspace.files import manifest
@@ -47,7 +47,7 @@ def run(config: Config, run: Any) -> dict[str, Any]:
     run: A `launch.run.Run`.
 
   Returns:
-    What `soups_recipes.measure` does, for every split; how many models are in
+    What `_recipes.measure` does, for every split; how many models are in
     the greedy and the DiWA soup of each set, and its locality; D, and sha256s.
   """
   with _usage_errors():
@@ -57,7 +57,7 @@ def run(config: Config, run: Any) -> dict[str, Any]:
   saved = _train(config, run, task.name, program, row)
   models = [_of_set(saved, config.sets, s) for s in range(config.sets)]
   cooked = [
-    soups_recipes.cook(
+    _recipes.cook(
       config, m.tuned, splits['validation'], program.accuracy, task.loss
     )
     for m in models
@@ -65,7 +65,7 @@ def run(config: Config, run: Any) -> dict[str, Any]:
   metrics = {
     f'{name}/{key}': value
     for name, split in splits.items()
-    for key, value in soups_recipes.measure(
+    for key, value in _recipes.measure(
       program.probabilities, split, models, cooked
     ).items()
   }
@@ -128,10 +128,10 @@ def _train(
   )
 
 
-def _of_set(saved: _Saved, sets: int, index: int) -> soups_recipes.Models:
+def _of_set(saved: _Saved, sets: int, index: int) -> _recipes.Models:
   """Returns the models of one set."""
   take = lambda x: x.reshape(sets, -1, *x.shape[1:])[index]
-  return soups_recipes.Models(
+  return _recipes.Models(
     jax.tree.map(take, saved.initial), jax.tree.map(take, saved.state.params)
   )
 

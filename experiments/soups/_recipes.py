@@ -9,9 +9,9 @@ import jax
 import ml_collections
 import numpy as np
 
-from experiments import bias_variance
-from experiments import loop
 from experiments import tasks
+from experiments.soups import bias_variance
+from experiments.training import loop
 from paramspace import averaging
 from paramspace import base
 

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from experiments import language_training
 from experiments.tasks import language
+from experiments.training import language as language_training
 from paramspace import averaging
 from paramspace import base
 

@@ -1,0 +1,1 @@
+"""The programs that studies train with, and the loop that resumes them."""
