@@ -164,16 +164,9 @@ class Program:
     method, params = self._methods[name], origin
     parts = self._whole if method.whole else self._slices
     train = lambda part, params: self._on_slice(part, params, learning_rate)
-    # A group at a time, as an arc is around what the branches came from.
-    for i in range(0, len(parts), method.branches):
-      params = averaging.branch_and_merge(
-        params,
-        parts[i : i + method.branches],
-        train,
-        method.branches,
-        functools.partial(method.merge, params),
-      )
-    return params
+    return averaging.branch_and_merge(
+      params, parts, train, method.branches, method.merge
+    )
 
   def measure(self, origin: base.Params, params: base.Params) -> np.ndarray:
     """Returns the two test losses and the distance to `origin`, `[3]`."""

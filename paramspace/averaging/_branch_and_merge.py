@@ -10,13 +10,15 @@ from paramspace import base
 from paramspace.averaging import _ingredients
 from paramspace.averaging import _soups
 
+Merge = Callable[[base.Params, Sequence[base.Params]], base.Params]
+
 
 def branch_and_merge(
   params: base.Params,
   slices: Iterable[Any],
   train: Callable[[Any, base.Params], base.Params],
   branches: int = 2,
-  merge: Callable[[Sequence[base.Params]], base.Params] = _soups.uniform_soup,
+  merge: Merge | None = None,
 ) -> base.Params:
   r"""Trains on slices of the data, a few at a time apart, and merges.
 
@@ -32,7 +34,8 @@ def branch_and_merge(
     slices: The data in N parts, of whatever kind `train` takes.
     train: `(slice, params) -> params`, one training from `params` on a slice.
     branches: K; the last group has the rest of the slices.
-    merge: `([params, ...]) -> params`, of a group. Default is `uniform_soup`.
+    merge: `(params, [params, ...]) -> params`, of what a group began with and
+      of its branches. Default is the mean of the branches.
 
   Returns:
     The parameters after the last group.
@@ -42,15 +45,14 @@ def branch_and_merge(
       `train` or `merge` return another kind of tree; names the leaf.
 
   Example:
-    >>> import functools, jax.numpy as jnp
+    >>> import jax.numpy as jnp
     >>> from paramspace import averaging
     >>> train = lambda goal, params: params + 0.5 * (goal - params)
     >>> goals = [jnp.array([4.0, 0.0]), jnp.array([0.0, 4.0])]
     >>> averaging.branch_and_merge(jnp.zeros(2), goals, train)
     Array([1., 1.], dtype=float32)
-    >>> slerp = functools.partial(averaging.slerp, t=0.5, base=jnp.zeros(2))
-    >>> on_the_arc = lambda group: slerp(*group)
-    >>> averaging.branch_and_merge(jnp.zeros(2), goals, train, 2, on_the_arc)
+    >>> arc = lambda params, two: averaging.slerp(*two, 0.5, base=params)
+    >>> averaging.branch_and_merge(jnp.zeros(2), goals, train, merge=arc)
     Array([1.4142135, 1.4142135], dtype=float32)
 
   References:
@@ -59,6 +61,7 @@ def branch_and_merge(
   """
   if isinstance(branches, bool) or branches != int(branches) or branches < 1:
     raise ValueError(f'`branches` must be a positive integer, got {branches}.')
+  merge = merge or (lambda _, group: _soups.uniform_soup(group))
   rest = iter(slices)
   group = list(itertools.islice(rest, branches))
   if not group:
@@ -67,7 +70,7 @@ def branch_and_merge(
     trained = [train(part, params) for part in group]
     for k, branch in enumerate(trained):
       _ingredients.check_alike(params, branch, f'train: branch {k}')
-    merged = merge(trained)
+    merged = merge(params, trained)
     _ingredients.check_alike(params, merged, 'merge: its result')
     params, group = merged, list(itertools.islice(rest, branches))
   return params

@@ -45,9 +45,9 @@ def test_branches_move_less_than_a_sequence():
 
 
 def test_another_merge_gets_the_branches():
-  merge = lambda two: _interpolate.slerp(*two, 0.5, base=START)
+  merge = lambda params, two: _interpolate.slerp(*two, 0.5, base=params)
   got = bam(START, GOALS[:2], train, merge=merge)
-  want = merge([train(goal, START) for goal in GOALS[:2]])
+  want = merge(START, [train(goal, START) for goal in GOALS[:2]])
   chex.assert_trees_all_equal(got, want)
 
 
@@ -61,7 +61,7 @@ def test_another_merge_gets_the_branches():
       "train: branch 0: leaf 'w'",
     ),
     (
-      lambda: bam(START, GOALS, train, merge=lambda group: group),
+      lambda: bam(START, GOALS, train, merge=lambda params, group: group),
       'merge: its result',
     ),
   ],
