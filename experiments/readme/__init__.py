@@ -20,6 +20,7 @@ SECTIONS = {
   'redrawn': _dimensions.redrawn,
   'steps': _dimensions.steps,
   'averages': _averages.averages,
+  'averaging': _averages.speed,
 }
 README = _results.ROOT / 'README.md'
 

@@ -7,6 +7,7 @@ from typing import Any
 from experiments.readme import _results
 
 Summary = Mapping[str, Any]
+SIZES = (200_000, 2_000_000, 20_000_000, 100_000_000)
 
 
 def averages() -> str:
@@ -23,6 +24,36 @@ def averages() -> str:
         }
       )
   return _results.markdown(rows)
+
+
+def speed() -> str:
+  """Returns the sentence on what averaging costs."""
+  found = _results.read('averaging')
+  if found is None:
+    return 'Not measured yet.'
+  found = found['summary']
+  ratios = {
+    size: [
+      found[f'update/{name}/float32/{size}'][0]
+      for name in ('uniform', 'ema', 'power')
+    ]
+    for size in SIZES
+  }
+  updates = ', '.join(
+    f'{min(ratio):.2f} to {max(ratio):.2f} at D = {size:,}'
+    for size, ratio in ratios.items()
+  )
+  exact = [
+    found[f'update/ema, compensated/float32/{size}'][0] for size in SIZES
+  ]
+  return (
+    'The time of an update over that of a pass that adds the parameters in '
+    f'place: {updates} (compensated, {min(exact):.2f} to {max(exact):.2f}). '
+    'Averaging every step makes a step of the CIFAR network take '
+    f'{found["step/as_optax"][0]:.2f} times as long. `combine` of 16 files of '
+    f'250 MB takes {found["combine"][0]:.2f} times as long as to read them, '
+    f'and {found["combine_peak_trees"]:.1f} of them in memory.'
+  )
 
 
 def _posthoc(found: Summary) -> str:
