@@ -2,8 +2,11 @@ r"""Fashion-MNIST, a small vision transformer, experts that become one network.
 
 Paper: Huang et al, 2023, https://arxiv.org/abs/2308.06093.
 Run: paramspace reproduce configs/averaging/experts_averaging_fashion_vit.py
-Time: TODO
-Expect: TODO
+Time: 13 min on 2 cores, that had other work too.
+Expect: on 10,000 test images nothing is gained: 0.7765 for plain training, with
+  experts and a share rate of 0.1 0.2 points less (95%: 0.8 less to 0.3 more),
+  over 5 seeds. Without a share rate the collapse takes 6.4 points away (5.7 to
+  7.3). The loss falls, by 0.04 at a share rate of 0.01.
 """
 
 from collections.abc import Iterator
@@ -55,4 +58,12 @@ def sweep(scale: str = 'laptop') -> Iterator[dict]:
 
 def claim(scale: str = 'laptop') -> list[claims.Claim]:
   """Returns what the sweep should find."""
-  return []
+  if scale != 'laptop':
+    return []
+  return [
+    claims.Claim('plain_accuracy', None, 0.7765, 0.02, 'ours'),
+    claims.Claim(
+      'apart_share_rate_0_gain', None, -0.064, 0.5, 'ours', 'the control'
+    ),
+    claims.Claim('apart_share_rate_0.01_loss_gain', None, 0.042, 0.6, 'ours'),
+  ]

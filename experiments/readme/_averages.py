@@ -134,5 +134,9 @@ STUDIES: dict[str, tuple[str, Callable[[Summary], str]]] = {
   'swa_tinyshakespeare_gpt': ('EMA, LAWA, power, Shakespeare', _language),
   'soups_mnist': ('12 fine-tunes, MNIST to USPS', _soups),
   'experts_averaging_digits_vit': ('experts averaged, digits ViT', _experts),
+  'experts_averaging_fashion_vit': (
+    'the same, Fashion-MNIST, 2,000 images',
+    _experts,
+  ),
   'branch_and_merge_text': ('branch and merge, two texts', _branches),
 }
