@@ -13,7 +13,6 @@ TEST = [
   'pytest-xdist>=3.6',
   'ray>=2.40',
   'ruff>=0.12',
-  'scipy>=1.13',
   'submitit>=1.5',
   'tensorboardX>=2.6',
 ]
@@ -43,6 +42,7 @@ setuptools.setup(
     'rich>=13.7',
     'safetensors>=0.8',
     'scikit-learn>=1.5',
+    'scipy>=1.13',
   ],
   extras_require={
     'test': TEST,
