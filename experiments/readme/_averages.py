@@ -84,7 +84,7 @@ def _language(found: Summary) -> str:
     f'**{found["best_test_loss"][0]:.3f}** averaged, '
     f'{found["decayed_test_loss"][0]:.3f} with the rate decayed; the mean of '
     f'the latest checkpoints leads at {found["lawa_leads"]:.0%} of the '
-    'evaluations'
+    'evaluations after the third'
   )
 
 
