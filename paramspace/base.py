@@ -5,6 +5,7 @@ coordinates, `D` parameters in total, `*s` the shape of one leaf.
 """
 
 from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 from typing import NamedTuple
 
@@ -52,3 +53,65 @@ class Averager(NamedTuple):
   init: Callable[[Params], Any]
   update: Callable[[Params, Any], Any]
   value: Callable[..., Params]
+
+
+class Leaf(NamedTuple):
+  """One leaf of the models that are merged, the models stacked.
+
+  Attributes:
+    name: The name of the leaf.
+    base: What the deltas are counted from, `[*s]`, in float32 or wider.
+    deltas: `[n, *s]`, pruned, in the order of the models' names.
+    weights: `[n]`, float32.
+    statistics: What is known of each model here, such as a Fisher diagonal,
+      `[n, ...]`; None where nothing was given.
+  """
+
+  name: str
+  base: jax.Array
+  deltas: jax.Array
+  weights: jax.Array
+  statistics: jax.Array | None = None
+
+
+def takes_any(leaf: Leaf) -> None:
+  """Raises for no leaf."""
+
+
+class Combine(NamedTuple):
+  """A map of n deltas to one, leaf by leaf, differentiable in the weights.
+
+  Attributes:
+    apply: `(known, leaf) -> delta`, `[*s]`. `known` is what the rounds have
+      concluded of all leaves, `{}` before the first.
+    rounds: What must be known of all leaves first, as in a prune; here
+      `observe` is `(known, leaf) -> observation`.
+    origin: What deltas are counted from: 'base', or 'zero', where the models
+      themselves are what is combined and the base counts for nothing.
+    check: `(leaf) -> None`; raises, outside `jit`, where the method does not
+      fit the leaf, the number of the models, or their weights.
+  """
+
+  apply: Callable[[dict, Leaf], jax.Array]
+  rounds: tuple[Any, ...] = ()
+  origin: str = 'base'
+  check: Callable[[Leaf], None] = takes_any
+
+
+class Recipe(NamedTuple):
+  """How models become one: theta = base + scale combine(prune(deltas)).
+
+  Attributes:
+    combine: Makes one delta of many.
+    prune: `(key, delta) -> delta`, of each model before; None for none.
+    scale: The factor of the merged delta; it may be traced.
+    draws: Whether the prune is random, so that a key is needed.
+    config: The method's name and arguments, from which `merging.loads` makes
+      the recipe again; empty if it was put together by hand.
+  """
+
+  combine: Combine
+  prune: Callable[[PRNGKey, Params], Params] | None = None
+  scale: float | jax.Array = 1.0
+  draws: bool = True
+  config: Mapping[str, Any] = {}

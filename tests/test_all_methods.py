@@ -21,6 +21,8 @@ from jax.flatten_util import ravel_pytree
 import paramspace
 from paramspace import averaging
 from paramspace import base
+from paramspace import deltas
+from paramspace import merging
 from paramspace import reparam
 from paramspace import trees
 
@@ -156,6 +158,179 @@ AVERAGERS = {
   ),
 }
 
+
+class Delta(NamedTuple):
+  """A row of the table.
+
+  Attributes:
+    make: Returns the prune with small arguments.
+    full: Returns it with those that keep all.
+    kept: How many of `n` values of a leaf it keeps, where that is a number.
+    own: Whether a leaf is pruned without a look at others.
+    diagonal: Whether every entry is multiplied by a number.
+  """
+
+  make: Callable[[], deltas.Prune]
+  full: Callable[[], deltas.Prune]
+  kept: Callable[[int], int] | None = None
+  own: bool = True
+  diagonal: bool = True
+
+
+DELTA = {n: PARAMS[n] for n in ('Dense_1', 'scale', 'step', 'trained')}
+FACTORS = {n: jnp.sin(9 * x) for n, x in trees.floating(DELTA).items()}
+
+
+DELTAS = {
+  'trim': Delta(
+    lambda: deltas.trim(0.3), lambda: deltas.trim(1.0), lambda n: 3 * n // 10
+  ),
+  'trim, row': Delta(
+    lambda: deltas.trim(0.3, 'row', axis=-2),
+    lambda: deltas.trim(1.0, 'row'),
+  ),
+  'trim, global': Delta(
+    lambda: deltas.trim(0.3, 'global'),
+    lambda: deltas.trim(1.0, 'global'),
+    own=False,
+  ),
+  'importance': Delta(
+    lambda: deltas.importance(FACTORS, 0.3),
+    lambda: deltas.importance(FACTORS, 1.0),
+    lambda n: 3 * n // 10,
+  ),
+  'drop': Delta(lambda: deltas.drop(0.7), lambda: deltas.drop(0.0)),
+  'drop, l1': Delta(
+    lambda: deltas.drop(0.7, 'l1'), lambda: deltas.drop(0.0, 'l1')
+  ),
+  'magprune': Delta(
+    lambda: deltas.magprune(0.5, 0.4),
+    lambda: deltas.magprune(1.0, 0.4),
+  ),
+  'breadcrumbs': Delta(
+    lambda: deltas.breadcrumbs(0.3, 0.1, 'leaf'),
+    lambda: deltas.breadcrumbs(1.0, 0.0),
+    lambda n: 3 * n // 10,
+  ),
+  'clip': Delta(
+    lambda: deltas.clip(0.5), lambda: deltas.clip(1.0), diagonal=False
+  ),
+  'low_rank': Delta(
+    lambda: deltas.low_rank(2), lambda: deltas.low_rank(16), diagonal=False
+  ),
+  'mask': Delta(
+    lambda: deltas.mask(jax.tree.map(lambda x: x > 0, FACTORS)),
+    lambda: deltas.mask(jax.tree.map(lambda x: x == x, FACTORS)),
+  ),
+  'scale': Delta(lambda: deltas.scale(0.5), lambda: deltas.scale(1.0)),
+  'keep': Delta(deltas.keep, deltas.keep, lambda n: n),
+  'chain': Delta(
+    lambda: deltas.chain(deltas.drop(0.5), deltas.trim(0.1, 'global')),
+    lambda: deltas.chain(deltas.trim(1.0), deltas.drop(0.0)),
+    own=False,
+  ),
+  'where': Delta(
+    lambda: deltas.where('.*/kernel', deltas.trim(0.3), deltas.scale(2.0)),
+    lambda: deltas.where('.*/kernel', deltas.trim(1.0)),
+  ),
+}
+
+
+class Merge(NamedTuple):
+  """A row of the table.
+
+  Attributes:
+    make: Returns the recipe with small arguments.
+    full: Returns the one that gives a single model back; None where none does.
+    error: How far from it, where the arithmetic is not exact.
+    known: Returns what the recipe must know of a model.
+    models: How many it takes in the tests.
+    weighted: Whether models have weights.
+    own: Whether a leaf is merged without a look at others.
+  """
+
+  make: Callable[[], base.Recipe]
+  full: Callable[[], base.Recipe] | None
+  error: float = 0.0
+  known: Callable[[base.Params], base.Params] | None = None
+  models: int = 3
+  weighted: bool = True
+  own: bool = True
+
+
+def make_model(seed, dtype=jnp.float32):
+  """All values are numbers of bfloat16, so their differences are exact."""
+  shapes = {'Dense_0/kernel': (8, 4), 'scale': ()}
+  draws = {
+    n: jax.random.normal(jax.random.key(9 * seed + i), s, jnp.bfloat16)
+    for i, (n, s) in enumerate(shapes.items())
+  }
+  return {n: x.astype(dtype) for n, x in draws.items()} | {
+    'step': jnp.array([3, 4])
+  }
+
+
+def squares(model):
+  return {n: x * x for n, x in weights(model).items()}
+
+
+def gram(model):
+  rows = jnp.arange(80.0).reshape(10, 8) % 7 + model['scale']
+  return merging.grams({'Dense_0/kernel': rows})
+
+
+MERGES = {
+  'breadcrumbs': Merge(
+    lambda: merging.breadcrumbs(0.5, 0.2),
+    lambda: merging.breadcrumbs(1.0, 0.0, 1.0),
+  ),
+  'dare_linear': Merge(
+    lambda: merging.dare_linear(0.5), lambda: merging.dare_linear(0.0)
+  ),
+  'dare_ties': Merge(
+    lambda: merging.dare_ties(0.5),
+    lambda: merging.dare_ties(0.0),
+    own=False,
+  ),
+  'della': Merge(
+    lambda: merging.della(0.5, 0.4), lambda: merging.della(1.0, scale=1.0)
+  ),
+  'della_linear': Merge(
+    lambda: merging.della_linear(0.5, 0.4), lambda: merging.della_linear(1.0)
+  ),
+  'fisher': Merge(merging.fisher, merging.fisher, 1e-6, squares, own=False),
+  'iso_c': Merge(merging.iso_c, None),
+  'karcher': Merge(merging.karcher, merging.karcher, 2e-6),
+  'linear': Merge(merging.linear, merging.linear),
+  'model_stock': Merge(merging.model_stock, None, weighted=False),
+  'multislerp': Merge(merging.multislerp, merging.multislerp, 1e-6),
+  'nuslerp': Merge(merging.nuslerp, None, models=2),
+  'pcb': Merge(lambda: merging.pcb(0.4), None, own=False),
+  'regmean': Merge(merging.regmean, merging.regmean, 1e-6, gram),
+  'sce': Merge(lambda: merging.sce(0.6), merging.sce, 2e-7, weighted=False),
+  'slerp': Merge(
+    lambda: merging.slerp(0.3),
+    lambda: merging.slerp(1.0),
+    1e-6,
+    models=1,
+    weighted=False,
+  ),
+  'task_arithmetic': Merge(merging.task_arithmetic, merging.task_arithmetic),
+  'ties': Merge(
+    lambda: merging.ties(0.5), lambda: merging.ties(1.0), own=False
+  ),
+  'ties, leaf': Merge(
+    lambda: merging.ties(0.5, scope='leaf'),
+    lambda: merging.ties(1.0, scope='leaf'),
+  ),
+  'ties, mergekit': Merge(
+    lambda: merging.ties(0.5, compat='mergekit'),
+    lambda: merging.ties(1.0, compat='mergekit'),
+  ),
+  'tsv': Merge(merging.tsv, merging.tsv, 5e-6),
+  'widen': Merge(merging.widen, merging.widen),
+}
+
 # Of each package: its table, and its public functions that are no methods.
 TABLES = {
   'averaging': (
@@ -186,6 +361,31 @@ TABLES = {
       'wise_ft',
     ),
   ),
+  'deltas': (
+    DELTAS,
+    (
+      'add',
+      'adam_toward_base',
+      'lost',
+      'overlap',
+      'subtract',
+      'top_movement_mask',
+    ),
+  ),
+  'merging': (
+    MERGES,
+    (
+      'adamerging',
+      'axes',
+      'dumps',
+      'fisher_diagonal',
+      'grams',
+      'layer_inputs',
+      'loads',
+      'merge',
+      'opcm',
+    ),
+  ),
   'reparam': (
     REPARAMS,
     ('count', 'fingerprint', 'load', 'merge', 'rebase', 'save'),
@@ -197,6 +397,8 @@ NO_METHODS = ('cli', 'files', 'launch')  # Packages without methods.
 SHARDED_BY_COLUMN = ('dense', 'hadamard', 'hashed')
 
 every_averager = pytest.mark.parametrize('name', AVERAGERS)
+every_delta = pytest.mark.parametrize('name', DELTAS)
+every_merge = pytest.mark.parametrize('name', MERGES)
 every_reparam = pytest.mark.parametrize('name', REPARAMS)
 linear_reparam = pytest.mark.parametrize(
   'name', [n for n, row in REPARAMS.items() if row.linear]
@@ -277,7 +479,8 @@ def test_every_public_method_has_a_row(package):
   table, others = TABLES[package]
   names = importlib.import_module(f'paramspace.{package}').__all__
   methods = {n for n in names if n.islower()} - set(others)
-  missing, gone = methods - set(table), set(table) - methods
+  rows = {name.partition(',')[0] for name in table}  # 'name, variant'.
+  missing, gone = methods - rows, rows - methods
   assert not missing, f'{package}: add a row for {sorted(missing)}.'
   assert not gone, f'{package}: rows without a method: {sorted(gone)}.'
   assert set(others) <= set(names), f'{package}: no longer public: {others}.'
@@ -708,3 +911,261 @@ def test_parameters_of_another_shape_are_refused(name):
 def test_samples_are_whole_steps_apart(name, number):
   with pytest.raises(ValueError, match='`every` must be an integer'):
     AVERAGERS[name].make(every=number)
+
+
+# The laws of prunes.
+
+
+@functools.cache
+def pruned(name):
+  """Returns a prune, and what it makes of DELTA."""
+  prune = jax.jit(DELTAS[name].make())
+  return prune, prune(KEY, DELTA)
+
+
+def support(tree):
+  return {n: np.asarray(x) != 0 for n, x in weights(tree).items()}
+
+
+@every_delta
+def test_at_full_density_the_delta_is_what_it_was_to_the_bit(name):
+  same = jax.jit(DELTAS[name].full())(KEY, DELTA)
+  chex.assert_trees_all_equal(same, DELTA)
+  chex.assert_trees_all_equal_dtypes(same, DELTA)
+
+
+@every_delta
+def test_a_prune_carries_leaves_without_a_delta(name):
+  _, out = pruned(name)
+  for leaf in ('step', 'trained'):
+    chex.assert_trees_all_equal(out[leaf], DELTA[leaf])
+    assert out[leaf].dtype == DELTA[leaf].dtype
+
+
+@pytest.mark.parametrize(
+  'name', [n for n, row in DELTAS.items() if row.kept is not None]
+)
+def test_the_number_of_entries_that_are_kept_is_exact(name):
+  _, out = pruned(name)
+  counts = {n: x.sum() for n, x in support(out).items()}
+  sizes = {n: x.size for n, x in weights(DELTA).items()}
+  assert counts == {n: DELTAS[name].kept(size) for n, size in sizes.items()}
+
+
+@every_delta
+def test_a_prune_run_eagerly_keeps_the_same_entries(name):
+  prune = DELTAS[name].make()
+  small = {'Dense_1': DELTA['Dense_1']}
+  eager, out = prune(KEY, small), jax.jit(prune)(KEY, small)
+  chex.assert_trees_all_equal(support(eager), support(out))
+  chex.assert_trees_all_close(weights(eager), weights(out), atol=2e-6)
+
+
+@every_delta
+def test_a_prune_of_sharded_leaves_keeps_the_same_entries(name):
+  prune, out = pruned(name)
+  auto = (jax.sharding.AxisType.Auto,)
+  mesh = jax.make_mesh((8,), ('devices',), axis_types=auto)
+  place = lambda x: jax.device_put(
+    x,
+    jax.NamedSharding(
+      mesh, jax.P('devices') if x.ndim and x.shape[0] % 8 == 0 else jax.P()
+    ),
+  )
+  spread = prune(KEY, jax.tree.map(place, DELTA))
+  chex.assert_trees_all_equal(support(spread), support(out))
+  chex.assert_trees_all_close(weights(spread), weights(out), atol=2e-6)
+
+
+@pytest.mark.parametrize('name', [n for n, row in DELTAS.items() if row.own])
+def test_a_pruned_leaf_does_not_depend_on_other_leaves(name):
+  _, out = pruned(name)
+  got = jax.jit(DELTAS[name].make())(KEY, {'Dense_1': DELTA['Dense_1']})
+  chex.assert_trees_all_equal(got['Dense_1'], out['Dense_1'])
+
+
+@every_delta
+def test_a_vmapped_prune_is_a_loop(name):
+  prune, _ = pruned(name)
+  keys = jax.random.split(KEY, 2)
+  both = [DELTA, jax.tree.map(lambda x: x[::-1] if x.ndim else x, DELTA)]
+  stack = jax.tree.map(lambda *x: jnp.stack(x), *both)
+  batch = jax.jit(jax.vmap(DELTAS[name].make()))(keys, stack)
+  for i, (key, delta) in enumerate(zip(keys, both, strict=True)):
+    one = jax.tree.map(lambda x, i=i: x[i], batch)
+    out = prune(key, delta)
+    chex.assert_trees_all_equal(support(one), support(out))
+    chex.assert_trees_all_close(weights(one), weights(out), atol=2e-6)
+
+
+@every_delta
+def test_a_bfloat16_delta_is_pruned_as_float32_and_cast_once(name):
+  prune, _ = pruned(name)
+  bf16 = lambda x: x.astype(jnp.bfloat16) if trees.is_floating(x) else x
+  narrow = jax.tree.map(bf16, DELTA)
+  wide = jax.tree.map(
+    lambda x: x.astype(jnp.float32) if trees.is_floating(x) else x, narrow
+  )
+  if name == 'chain':
+    pytest.skip('every link casts')
+  got = prune(KEY, narrow)
+  chex.assert_trees_all_equal(got, trees.cast(prune(KEY, wide), narrow))
+  chex.assert_trees_all_equal_dtypes(got, narrow)
+
+
+@every_delta
+def test_the_gradient_of_a_prune_is_its_mask_times_its_scale(name):
+  prune, out = pruned(name)
+  total = lambda x: sum(
+    x.sum() for x in weights(prune(KEY, DELTA | {'Dense_1': x})).values()
+  )
+  slope = jax.jit(jax.grad(total))(DELTA['Dense_1'])
+  for leaf, x in slope.items():
+    assert np.isfinite(x).all()
+    if DELTAS[name].diagonal:
+      product = x * DELTA['Dense_1'][leaf]
+      np.testing.assert_allclose(product, out['Dense_1'][leaf], rtol=1e-6)
+
+
+@pytest.mark.parametrize('factor', [-4.0, 0.5])
+@every_delta
+def test_a_prune_of_a_multiple_is_the_multiple_of_the_prune(name, factor):
+  prune, out = pruned(name)
+  times = lambda tree: jax.tree.map(
+    lambda x: factor * x if trees.is_floating(x) else x, tree
+  )
+  chex.assert_trees_all_equal(prune(KEY, times(DELTA)), times(out))
+
+
+@every_delta
+def test_a_delta_of_zeros_stays_one(name):
+  prune, _ = pruned(name)
+  zeros = jax.tree.map(jnp.zeros_like, DELTA)
+  chex.assert_trees_all_equal(prune(KEY, zeros), zeros)
+
+
+@pytest.mark.parametrize('wrong', [np.nan, np.inf])
+@every_delta
+def test_a_delta_that_is_not_finite_is_refused(name, wrong):
+  broken = DELTA | {'scale': jnp.array(wrong)}
+  with pytest.raises(ValueError, match="'scale' of the delta has 1 values"):
+    DELTAS[name].make()(KEY, broken)
+
+
+@every_delta
+def test_a_delta_without_weights_is_refused(name):
+  with pytest.raises(ValueError, match='no floating-point parameters'):
+    DELTAS[name].make()(KEY, {'step': jnp.array(3)})
+
+
+# The laws of merges.
+
+
+def tuned_for(name, dtype=jnp.float32):
+  return {
+    f'm{i}': make_model(i, dtype) for i in range(1, MERGES[name].models + 1)
+  }
+
+
+def merged(name, recipe, origin, tuned, by_model=None):
+  """Merges, with the statistics and the key that the row needs."""
+  known = MERGES[name].known
+  wide = lambda tree: {n: trees.widen(x) for n, x in weights(tree).items()}
+  return merging.merge(
+    origin,
+    tuned,
+    recipe,
+    weights=by_model,
+    statistics=known and {m: known(wide(tree)) for m, tree in tuned.items()},
+    key=KEY,
+  )
+
+
+def compiled(f):
+  """Compiles in half the time, to what runs slower."""
+  return jax.jit(f, compiler_options={'xla_backend_optimization_level': 0})
+
+
+@functools.cache
+def merged_at_once(name):
+  """Returns a compiled merge, and what it makes of the models of the row."""
+  recipe = MERGES[name].make()
+  run = compiled(functools.partial(merged, name, recipe))
+  return run, run(make_model(0), tuned_for(name))
+
+
+@pytest.mark.parametrize(
+  'name', [n for n, row in MERGES.items() if row.full is not None]
+)
+def test_one_model_at_full_density_is_returned(name):
+  row, model = MERGES[name], make_model(1)
+  run = compiled(functools.partial(merged, name, row.full()))
+  got = run(make_model(0), {'a': model})
+  if not row.error:
+    chex.assert_trees_all_equal(got, model)
+  chex.assert_trees_all_close(got, model, rtol=0, atol=row.error)
+  chex.assert_trees_all_equal_dtypes(got, model)
+
+
+@every_merge
+def test_models_of_bfloat16_are_merged_in_float32_and_cast_once(name):
+  """With a leaf more, where leaves are merged on their own."""
+  run, out = merged_at_once(name)
+  more = lambda tree: (
+    {'A': tree['scale'] * jnp.arange(8, dtype=jnp.bfloat16)} | tree
+    if MERGES[name].own
+    else tree
+  )
+  narrow = make_model(0, jnp.bfloat16)
+  tuned = tuned_for(name, jnp.bfloat16)
+  got = run(more(narrow), {m: more(tree) for m, tree in tuned.items()})
+  got.pop('A', None)
+  chex.assert_trees_all_equal(got, trees.cast(out, narrow))
+  chex.assert_trees_all_equal_dtypes(got, narrow)
+
+
+@every_merge
+def test_a_sharded_merge_is_the_same_and_its_gradient_is_right(name):
+  row, tuned = MERGES[name], tuned_for(name)
+  _, out = merged_at_once(name)
+  recipe = row.make()
+  auto = (jax.sharding.AxisType.Auto,)
+  mesh = jax.make_mesh((8,), ('devices',), axis_types=auto)
+  place = lambda x: jax.device_put(
+    x,
+    jax.NamedSharding(
+      mesh, jax.P('devices') if x.ndim and x.shape[0] % 8 == 0 else jax.P()
+    ),
+  )
+
+  def total(coefficients, origin, tuned):
+    scale, by_model = coefficients
+    scaled = recipe._replace(scale=recipe.scale * scale)
+    theta = merged(name, scaled, origin, tuned, by_model)
+    return sum(jnp.sum(jnp.sin(x)) for x in weights(theta).values()), theta
+
+  run = compiled(jax.value_and_grad(total, has_aux=True))
+  origin, spread = jax.tree.map(place, (make_model(0), tuned))
+  start = jnp.ones(()), dict.fromkeys(tuned, 1.0) if row.weighted else None
+  start = jax.tree.map(jnp.asarray, start)
+  (_, theta), slope = run(start, origin, spread)
+  chex.assert_trees_all_close(theta, out, atol=5e-6)
+  toward = jax.tree.map(lambda x: jnp.where(x < 0, -1e-2, 1e-2), slope)
+  move = lambda sign: jax.tree.map(lambda x, v: x + sign * v, start, toward)
+  ends = [run(move(sign), origin, spread)[0][0] for sign in (1, -1)]
+  expected = sum(abs(x) for x in jax.tree.leaves(slope)) * 2e-2
+  np.testing.assert_allclose(ends[0] - ends[1], expected, rtol=2e-2, atol=1e-4)
+
+
+@every_merge
+def test_models_that_did_not_move_merge_to_the_base(name):
+  run, _ = merged_at_once(name)
+  origin = make_model(0)
+  still = run(origin, dict.fromkeys(tuned_for(name), origin))
+  chex.assert_trees_all_close(still, origin, rtol=2e-6, atol=0)
+
+
+@every_merge
+def test_a_recipe_is_its_text(name):
+  recipe = MERGES[name].make()
+  assert merging.loads(merging.dumps(recipe)).config == recipe.config

@@ -1,0 +1,102 @@
+"""What is left of a delta once it is added and cast."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from paramspace import base as types
+from paramspace import trees
+from paramspace.deltas import _arithmetic
+
+
+class Loss(NamedTuple):
+  """How much of a delta a cast lost, as scalars.
+
+  Attributes:
+    unchanged: Of the entries whose delta is not 0, the fraction that come out
+      equal to the base.
+    error: |realised - delta| / |delta|, Euclidean norms.
+  """
+
+  unchanged: jax.Array
+  error: jax.Array
+
+
+class Lost(NamedTuple):
+  """The report.
+
+  Attributes:
+    total: Over all entries.
+    leaves: The same for each floating-point leaf, by name.
+  """
+
+  total: Loss
+  leaves: dict[str, Loss]
+
+
+def lost(
+  base: types.Params,
+  delta: types.Params,
+  scale: _arithmetic.Scalar = 1.0,
+  out_dtype: jax.typing.DTypeLike | None = None,
+  rounding: str = 'nearest',
+  key: types.PRNGKey | None = None,
+) -> Lost:
+  r"""Reports what `add`, with the same arguments, loses of the delta.
+
+  Args:
+    base: A tree.
+    delta: A tree like it.
+    scale: A number.
+    out_dtype: As in `add`.
+    rounding: As in `add`.
+    key: As in `add`.
+
+  Returns:
+    The report; zeros where the delta is zero.
+
+  Raises:
+    ValueError: As `add` does.
+
+  Example:
+    >>> import jax.numpy as jnp
+    >>> from paramspace import deltas
+    >>> base = {'w': jnp.ones(2, jnp.bfloat16)}
+    >>> delta = {'w': jnp.array([0.5, 0.001])}
+    >>> float(deltas.lost(base, delta).total.unchanged)
+    0.5
+  """
+  summed = _arithmetic.add(base, delta, scale, out_dtype, rounding, key)
+  out, wanted = trees.floating(summed), trees.floating(delta)
+  sums = {
+    name: _sums(x, wanted[name], scale, out[name])
+    for name, x in trees.floating(base).items()
+  }
+  total = jax.tree.map(lambda *xs: sum(xs), *sums.values())
+  return Lost(_loss(total), {name: _loss(s) for name, s in sums.items()})
+
+
+def _sums(
+  x: jax.Array, delta: jax.Array, scale: _arithmetic.Scalar, out: jax.Array
+) -> dict[str, jax.Array]:
+  before = x.astype(out.dtype)
+  dtype = _arithmetic.common(x, delta)
+  x, y, d = (a.astype(dtype) for a in (x, out, delta))
+  d = d * jnp.asarray(scale).astype(dtype)
+  count = lambda a: jnp.sum(a, dtype=jnp.int32).astype(jnp.float32)
+  square = lambda a: jnp.sum(a * a, dtype=dtype).astype(jnp.float32)
+  return {
+    'moved': count(d != 0),
+    'unchanged': count((d != 0) & (out == before)),
+    'delta': square(d),
+    'error': square(jnp.where(d == 0, 0, (y - x) - d)),
+  }
+
+
+def _loss(sums: dict[str, jax.Array]) -> Loss:
+  ratio = lambda a, b: jnp.where(b > 0, a / jnp.where(b > 0, b, 1), 0)
+  return Loss(
+    ratio(sums['unchanged'], sums['moved']),
+    jnp.sqrt(ratio(sums['error'], sums['delta'])),
+  )

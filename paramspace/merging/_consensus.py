@@ -1,0 +1,78 @@
+"""Signs elected over the models, and the mean of those that agree."""
+
+import functools
+import operator
+
+import jax
+import jax.numpy as jnp
+
+from paramspace import base
+from paramspace import deltas
+from paramspace.merging import _check
+from paramspace.merging import _rounds
+from paramspace.merging import _stack
+
+REDUCES = ('mean', 'sum', 'max')
+COMPATS = ('paper', 'mergekit', 'peft')
+SIGNS = ('total', 'frequency')
+
+
+def consensus(
+  reduce: str, scope: str | None, compat: str, sign: str
+) -> base.Combine:
+  """Makes the second and third step of TIES; arguments as in `ties`."""
+  _check.one_of('reduce', reduce, REDUCES)
+  _check.one_of('compat', compat, COMPATS)
+  _check.one_of('sign', sign, SIGNS)
+  scope = scope or ('global' if compat == 'paper' else 'leaf')
+  _check.one_of('scope', scope, ('global', 'leaf'))
+  if compat != 'paper' and scope != 'leaf':
+    raise ValueError(f"{compat} has no scope but 'leaf', got {scope!r}.")
+
+  def apply(known: dict, leaf: base.Leaf):
+    leaf = _stack.stored(leaf)
+    scaled = _stack.along(leaf.weights, leaf.deltas) * leaf.deltas
+    votes = scaled if compat == 'mergekit' else leaf.deltas
+    elected = _elected(votes, sign)
+    undecided = known['majority'] if compat == 'paper' else 1
+    elected = jnp.where(elected == 0, undecided, elected)
+    agree = (_signs(votes) == elected[None]) & (votes != 0)
+    if reduce == 'max':
+      larger = lambda a, b: jnp.where(jnp.abs(b) > jnp.abs(a), b, a)
+      return functools.reduce(larger, [*jnp.where(agree, scaled, 0)])
+    merged = _stack.summed(jnp.where(agree, scaled, 0))
+    if reduce == 'sum':
+      return merged
+    return merged / _divisor(leaf, agree, compat)
+
+  if compat != 'paper':
+    return base.Combine(apply)
+
+  def observe(known: dict, leaf: base.Leaf):
+    return jnp.sum(_elected(leaf.deltas, sign))
+
+  def conclude(known: dict, seen: jax.Array):
+    return known | {'majority': jnp.sign(seen)}
+
+  majority = deltas.Round(observe, operator.add, conclude)
+  combine = base.Combine(apply, (majority,))
+  return combine if scope == 'global' else _rounds.by_leaf(combine)
+
+
+def _elected(votes: jax.Array, sign: str) -> jax.Array:
+  """Returns -1, 0 or 1, int32 `[*s]`."""
+  return _signs(_stack.summed(votes if sign == 'total' else _signs(votes)))
+
+
+def _signs(x: jax.Array) -> jax.Array:
+  return jnp.sign(x).astype(jnp.int32)
+
+
+def _divisor(leaf: base.Leaf, agree: jax.Array, compat: str) -> jax.Array:
+  """Returns what the sum of those that agree is divided by, never 0."""
+  if compat == 'mergekit':
+    weights = _stack.along(leaf.weights, leaf.deltas)
+    kept = _stack.summed(jnp.where(agree, weights, 0))
+    return jnp.where(kept == 0, 1, kept)
+  count = _stack.summed(agree.astype(jnp.int32))
+  return jnp.maximum(count, 1).astype(leaf.deltas.dtype)

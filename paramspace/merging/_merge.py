@@ -1,0 +1,162 @@
+"""Several models into one."""
+
+import functools
+import zlib
+from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from paramspace import base as types
+from paramspace import deltas
+from paramspace import trees
+from paramspace.merging import _check
+from paramspace.merging import _inputs
+from paramspace.merging import _rounds
+from paramspace.merging import _tied
+
+
+def merge(
+  base: types.Params,
+  tuned: Mapping[str, types.Params],
+  recipe: types.Recipe,
+  *,
+  weights: Mapping[str, Any] | None = None,
+  statistics: Mapping[str, types.Params] | None = None,
+  key: types.PRNGKey | None = None,
+  out_dtype: jax.typing.DTypeLike | None = None,
+  tied: Mapping[str, str] | None = None,
+) -> types.Params:
+  r"""Returns theta = base + scale combine(prune(theta_1 - base), ...).
+
+  Deltas, and all that is computed of them, are in float32 or wider; the sum is
+  cast once. The models are taken in the order of their names, so that the order
+  in which they are given changes nothing, to the bit. What is drawn for a leaf
+  is a function of the key, the model's name and the leaf's, so that another
+  leaf, or another model, does not change it.
+
+  It goes through `jit` and `vmap`, is differentiable in the weights, the
+  scale, the statistics and the models, and leaves may be sharded. Outside
+  `jit`, one program is compiled for each recipe: make it once, and merge with
+  it often.
+
+  Args:
+    base: The model that all were tuned from.
+    tuned: The models by name.
+    recipe: From a factory of this package, such as `ties()`.
+    weights: By model, a scalar, or scalars by leaf name; ones if it is not
+      given. What they mean, the recipe says. They may be negative.
+    statistics: By model, a tree of what the recipe needs to know of it.
+    key: For recipes that draw.
+    out_dtype: That of the floating-point leaves that are returned; those of
+      `base` if it is not given.
+    tied: By name, leaves that are copies of another. They are merged once.
+      Without it, those are tied that are one object in the base and in every
+      model, which under `jit` none are.
+
+  Returns:
+    A tree like `base`. Leaves that are not floating-point are those of all.
+
+  Raises:
+    ValueError: If a model differs from the base, in leaves, shapes, dtypes or,
+      outside `jit`, in values that are not floating-point; if a value is not
+      finite; or if the weights, the statistics or the key are not what the
+      recipe takes. It names the model and the leaf.
+
+  Example:
+    >>> import jax.numpy as jnp
+    >>> from paramspace import merging
+    >>> base = {'w': jnp.zeros(3)}
+    >>> math = {'w': jnp.array([4.0, 2.0, 0.0])}
+    >>> code = {'w': jnp.array([2.0, -1.0, 0.0])}
+    >>> recipe = merging.ties(density=1.0)
+    >>> merging.merge(base, {'math': math, 'code': code}, recipe)['w']
+    Array([3., 2., 0.], dtype=float32)
+  """
+  models = sorted(tuned)
+  _inputs.check(base, tuned)
+  _check_recipe(recipe, key)
+  copies = _tied.find([base, *map(tuned.get, models)], tied)
+  origin = _floating(base, copies)
+  if recipe.combine.origin == 'zero':
+    origin = {n: jnp.zeros_like(x) for n, x in origin.items()}
+  given = _inputs.weights(weights, models, list(origin))
+  known = _inputs.statistics(statistics, models, list(origin))
+  for name, x in origin.items():
+    stack = jax.ShapeDtypeStruct((len(models), *x.shape), trees.widen(x).dtype)
+    leaf = types.Leaf(name, x, stack, given[name], known.get(name))
+    recipe.combine.check(leaf)
+  if recipe.combine.rounds:
+    _inputs.check_size(origin)
+  merged = _merged(
+    recipe.combine,
+    recipe.prune,
+    jnp.stack([_key_for(key, model) for model in models]),
+    origin,
+    [_floating(tuned[model], copies) for model in models],
+    given,
+    known,
+  )
+  out = deltas.add(origin, merged, recipe.scale, out_dtype)
+  out |= {copy: out[name] for copy, name in copies.items()}
+  return trees.replace(base, out)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _merged(
+  combine: types.Combine,
+  prune: Callable | None,
+  keys: types.PRNGKey,
+  origin: dict[str, jax.Array],
+  tuned: list[dict[str, jax.Array]],
+  weights: dict[str, jax.Array],
+  statistics: dict[str, jax.Array],
+) -> dict[str, jax.Array]:
+  """Returns the merged delta; one program for each recipe and structure."""
+  moved = [deltas.subtract(tree, origin) for tree in tuned]
+  stacks = {n: jnp.stack([delta[n] for delta in moved]) for n in origin}
+  if prune is not None:  # Model by model: all at once is slower on CPU.
+    stacks = jax.lax.map(lambda each: prune(*each), (keys, stacks))
+  leaves = [
+    types.Leaf(
+      name, trees.widen(x), stacks[name], weights[name], statistics.get(name)
+    )
+    for name, x in origin.items()
+  ]
+  known = _rounds.run(combine.rounds, leaves)
+  return {leaf.name: combine.apply(known, leaf) for leaf in leaves}
+
+
+def _floating(
+  params: types.Params, copies: Mapping[str, str]
+) -> dict[str, jax.Array]:
+  """Returns the leaves that are merged, once each."""
+  leaves = trees.floating(params)
+  return {n: jnp.asarray(x) for n, x in leaves.items() if n not in copies}
+
+
+def _check_recipe(recipe: types.Recipe, key: types.PRNGKey | None) -> None:
+  if not isinstance(recipe, types.Recipe):
+    raise ValueError(
+      f'`recipe` must be a Recipe such as `ties()`, got {recipe!r}.'
+    )
+  _check.one_of('origin', recipe.combine.origin, ('base', 'zero'))
+  draws = recipe.prune is not None and recipe.draws
+  if draws and key is None:
+    raise ValueError(
+      f'{recipe.config.get("name", "The recipe")} draws at random; give a '
+      '`key`, such as jax.random.key(0).'
+    )
+  if recipe.combine.origin == 'zero' and recipe.prune is not None:
+    raise ValueError(
+      'The recipe prunes deltas, but what it combines are the models '
+      "themselves: its origin is 'zero'."
+    )
+
+
+def _key_for(key: types.PRNGKey | None, model: str) -> types.PRNGKey:
+  """Returns the model's key; without one, the prune draws nothing from it."""
+  key = jax.random.key(0) if key is None else key
+  return jax.random.fold_in(key, zlib.crc32(model.encode()))

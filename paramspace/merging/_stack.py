@@ -1,0 +1,65 @@
+"""Arithmetic over the axis of the models."""
+
+import functools
+import operator
+
+import jax
+import jax.numpy as jnp
+
+from paramspace import base
+
+
+def along(weights: jax.Array, stack: jax.Array) -> jax.Array:
+  """Returns weights `[n]` as `[n, 1, ...]`, to multiply a stack `[n, *s]`."""
+  wide = jnp.asarray(weights).astype(stack.dtype)
+  return wide.reshape(-1, *[1] * (stack.ndim - 1))
+
+
+def stored(leaf: base.Leaf) -> base.Leaf:
+  """Returns the leaf, its deltas laid out in memory once.
+
+  On CPU, XLA fuses a reduction over a stack with the stacking, to a program
+  that is twenty times slower.
+  """
+  return leaf._replace(deltas=jax.lax.optimization_barrier(leaf.deltas))
+
+
+def total(leaf: base.Leaf) -> jax.Array:
+  """Returns sum_i w_i d_i, `[*s]`."""
+  return summed(along(leaf.weights, leaf.deltas) * leaf.deltas)
+
+
+def mean(leaf: base.Leaf) -> jax.Array:
+  """Returns sum_i w_i d_i / sum_i w_i, `[*s]`."""
+  w = along(leaf.weights, leaf.deltas)
+  return summed(w / jnp.sum(w) * leaf.deltas)
+
+
+def summed(stack: jax.Array) -> jax.Array:
+  """Returns the sum over the models, `[*s]`, one after another.
+
+  On CPU, XLA reduces a leading axis forty times slower.
+  """
+  return functools.reduce(operator.add, [*stack])
+
+
+def norms(stack: jax.Array) -> jax.Array:
+  """Returns the Euclidean norms of the models, `[n]`, with gradient 0 at 0."""
+  squares = jnp.stack([_square(x) for x in stack])
+  return jnp.where(squares > 0, jnp.sqrt(jnp.where(squares > 0, squares, 1)), 0)
+
+
+def _square(x: jax.Array) -> jax.Array:
+  """Returns |x|^2: that of each row first, which devices do at once."""
+  return jnp.sum(jnp.sum(x * x, -1) if x.ndim else x * x)
+
+
+def units(stack: jax.Array) -> jax.Array:
+  """Returns each model over its norm; zeros stay."""
+  lengths = norms(stack)
+  return stack / along(jnp.where(lengths > 0, lengths, 1), stack)
+
+
+def ratio(a: jax.Array, b: jax.Array) -> jax.Array:
+  """Returns a / b, and 0 where b is 0."""
+  return jnp.where(b != 0, a / jnp.where(b != 0, b, 1), 0)
