@@ -2,9 +2,8 @@ r"""The cost of averaging every step, and of a sum over checkpoints.
 
 Run: paramspace reproduce configs/benchmarks/averaging.py
 Time: 4 min on 2 cores.
-Expect: an update takes as long as a pass that adds, 0.9 to 1.0 of it from
-  20 million parameters on; compensated 1.6, for 1.7 times the bytes. Of 200,000
-  both are the overhead of a call, and it takes 1.1 to 1.3. A step of the CIFAR
+Expect: an update takes no longer than a pass that adds, 0.9 to 1.0 of it from
+  20 million parameters on, 0.6 to 0.8 below. A step of the CIFAR
   network takes as long with an average as without. A sum of 16 files of 250 MB
   takes 1.5 times as long as to read them, and 2.3 trees of memory. In bfloat16
   `optax.incremental_update` never moves; our mean is float32.
