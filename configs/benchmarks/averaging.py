@@ -5,7 +5,7 @@ Time: 4 min on 2 cores.
 Expect: an update takes no longer than a pass that adds, 0.9 to 1.0 of it from
   20 million parameters on, 0.6 to 0.8 below. A step of the CIFAR
   network takes as long with an average as without. A sum of 16 files of 250 MB
-  takes 1.5 times as long as to read them, and 2.3 trees of memory. In bfloat16
+  takes 1.3 times as long as to read them, and 2.2 trees of memory. In bfloat16
   `optax.incremental_update` never moves; our mean is float32.
 """
 
