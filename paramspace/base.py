@@ -90,12 +90,15 @@ class Combine(NamedTuple):
       themselves are what is combined and the base counts for nothing.
     check: `(leaf) -> None`; raises, outside `jit`, where the method does not
       fit the leaf, the number of the models, or their weights.
+    sums: Whether the result is a weighted sum, in which a value that is not
+      finite cannot be lost, so that it is enough to look for one there.
   """
 
   apply: Callable[[dict, Leaf], jax.Array]
   rounds: tuple[Any, ...] = ()
   origin: str = 'base'
   check: Callable[[Leaf], None] = takes_any
+  sums: bool = False
 
 
 class Recipe(NamedTuple):

@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from paramspace import base
 
@@ -236,6 +237,43 @@ def check_shapes(
     if x.shape != y.shape or is_floating(x) != is_floating(y):
       raise ValueError(_differs(what, name, x, y))
   return got
+
+
+def check_carried(a: base.Params, b: base.Params, what: str) -> None:
+  """Raises unless leaves that are not floating-point are the same in both.
+
+  They have no average and no delta: what is made of two trees has them as they
+  are.
+
+  Args:
+    a: A tree.
+    b: A tree of the same leaves.
+    what: What the trees are, for the message.
+
+  Raises:
+    ValueError: Naming the leaf; values are not known under `jit`.
+  """
+  given = named(b)
+  for name, x in named(a).items():
+    y = given[name]
+    if is_floating(x) or _unknown(x) or _unknown(y):
+      continue
+    if x.dtype != y.dtype or not np.array_equal(_plain(x), _plain(y)):
+      raise ValueError(
+        f'{what}: leaf {name!r} is not floating-point, but its values differ; '
+        'leave it out or make them equal.'
+      )
+
+
+def _unknown(x: jax.Array) -> bool:
+  """Whether there are no values yet."""
+  return isinstance(x, jax.core.Tracer | jax.ShapeDtypeStruct)
+
+
+def _plain(x: jax.Array) -> jax.Array:
+  """Returns what can be compared."""
+  is_key = jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+  return jax.random.key_data(x) if is_key else x
 
 
 def _differs(what: str, name: str, x: jax.Array, y: jax.Array) -> str:

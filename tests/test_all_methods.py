@@ -178,6 +178,7 @@ class Delta(NamedTuple):
 
 
 DELTA = {n: PARAMS[n] for n in ('Dense_1', 'scale', 'step', 'trained')}
+QS = {'Dense_1/kernel': jnp.linspace(0.2, 0.9, 3)[None], 'scale': 0.5}
 FACTORS = {n: jnp.sin(9 * x) for n, x in trees.floating(DELTA).items()}
 
 
@@ -200,6 +201,10 @@ DELTAS = {
     lambda n: 3 * n // 10,
   ),
   'drop': Delta(lambda: deltas.drop(0.7), lambda: deltas.drop(0.0)),
+  'drop_tuned': Delta(
+    lambda: deltas.drop_tuned(0.7, QS),
+    lambda: deltas.drop_tuned(0.0, 1.0),
+  ),
   'drop, l1': Delta(
     lambda: deltas.drop(0.7, 'l1'), lambda: deltas.drop(0.0, 'l1')
   ),
@@ -275,7 +280,8 @@ def squares(model):
 
 
 def gram(model):
-  rows = jnp.arange(80.0).reshape(10, 8) % 7 + model['scale']
+  rows = (jnp.arange(80) % 7).reshape(10, 8).astype(model['scale'].dtype)
+  rows = rows + model['scale']
   return merging.grams({'Dense_0/kernel': rows})
 
 
@@ -283,6 +289,10 @@ MERGES = {
   'breadcrumbs': Merge(
     lambda: merging.breadcrumbs(0.5, 0.2),
     lambda: merging.breadcrumbs(1.0, 0.0, 1.0),
+  ),
+  'breadcrumbs_ties': Merge(
+    lambda: merging.breadcrumbs_ties(0.5, 0.2),
+    lambda: merging.breadcrumbs_ties(1.0, 0.0),
   ),
   'dare_linear': Merge(
     lambda: merging.dare_linear(0.5), lambda: merging.dare_linear(0.0)
@@ -300,11 +310,13 @@ MERGES = {
   ),
   'fisher': Merge(merging.fisher, merging.fisher, 1e-6, squares, own=False),
   'iso_c': Merge(merging.iso_c, None),
-  'karcher': Merge(merging.karcher, merging.karcher, 2e-6),
+  'iso_cts': Merge(lambda: merging.iso_cts(0.3), None),
+  'karcher': Merge(lambda: merging.karcher(2), merging.karcher, 2e-6),
   'linear': Merge(merging.linear, merging.linear),
   'model_stock': Merge(merging.model_stock, None, weighted=False),
   'multislerp': Merge(merging.multislerp, merging.multislerp, 1e-6),
   'nuslerp': Merge(merging.nuslerp, None, models=2),
+  'nuslerp, row': Merge(lambda: merging.nuslerp(per='row'), None, models=2),
   'pcb': Merge(lambda: merging.pcb(0.4), None, own=False),
   'regmean': Merge(merging.regmean, merging.regmean, 1e-6, gram),
   'sce': Merge(lambda: merging.sce(0.6), merging.sce, 2e-7, weighted=False),
@@ -366,10 +378,16 @@ TABLES = {
     (
       'add',
       'adam_toward_base',
+      'analytic_q',
+      'learn_mask',
       'lost',
       'overlap',
+      'random_mask',
       'subtract',
+      'threshold',
       'top_movement_mask',
+      'tune_q_by_change',
+      'tune_q_by_score',
     ),
   ),
   'merging': (
@@ -454,6 +472,11 @@ def add(a, b):
 def dot(a, b):
   a, b = (np.asarray(ravel_pytree(x)[0], np.float64) for x in (a, b))
   return float(a @ b)
+
+
+def compiled(f):
+  """Compiles in half the time, to what runs slower."""
+  return jax.jit(f, compiler_options={'xla_backend_optimization_level': 0})
 
 
 def weights(tree):
@@ -919,7 +942,7 @@ def test_samples_are_whole_steps_apart(name, number):
 @functools.cache
 def pruned(name):
   """Returns a prune, and what it makes of DELTA."""
-  prune = jax.jit(DELTAS[name].make())
+  prune = compiled(DELTAS[name].make())
   return prune, prune(KEY, DELTA)
 
 
@@ -929,7 +952,7 @@ def support(tree):
 
 @every_delta
 def test_at_full_density_the_delta_is_what_it_was_to_the_bit(name):
-  same = jax.jit(DELTAS[name].full())(KEY, DELTA)
+  same = compiled(DELTAS[name].full())(KEY, DELTA)
   chex.assert_trees_all_equal(same, DELTA)
   chex.assert_trees_all_equal_dtypes(same, DELTA)
 
@@ -956,7 +979,7 @@ def test_the_number_of_entries_that_are_kept_is_exact(name):
 def test_a_prune_run_eagerly_keeps_the_same_entries(name):
   prune = DELTAS[name].make()
   small = {'Dense_1': DELTA['Dense_1']}
-  eager, out = prune(KEY, small), jax.jit(prune)(KEY, small)
+  eager, out = prune(KEY, small), compiled(prune)(KEY, small)
   chex.assert_trees_all_equal(support(eager), support(out))
   chex.assert_trees_all_close(weights(eager), weights(out), atol=2e-6)
 
@@ -980,7 +1003,7 @@ def test_a_prune_of_sharded_leaves_keeps_the_same_entries(name):
 @pytest.mark.parametrize('name', [n for n, row in DELTAS.items() if row.own])
 def test_a_pruned_leaf_does_not_depend_on_other_leaves(name):
   _, out = pruned(name)
-  got = jax.jit(DELTAS[name].make())(KEY, {'Dense_1': DELTA['Dense_1']})
+  got = compiled(DELTAS[name].make())(KEY, {'Dense_1': DELTA['Dense_1']})
   chex.assert_trees_all_equal(got['Dense_1'], out['Dense_1'])
 
 
@@ -990,7 +1013,7 @@ def test_a_vmapped_prune_is_a_loop(name):
   keys = jax.random.split(KEY, 2)
   both = [DELTA, jax.tree.map(lambda x: x[::-1] if x.ndim else x, DELTA)]
   stack = jax.tree.map(lambda *x: jnp.stack(x), *both)
-  batch = jax.jit(jax.vmap(DELTAS[name].make()))(keys, stack)
+  batch = compiled(jax.vmap(DELTAS[name].make()))(keys, stack)
   for i, (key, delta) in enumerate(zip(keys, both, strict=True)):
     one = jax.tree.map(lambda x, i=i: x[i], batch)
     out = prune(key, delta)
@@ -1015,11 +1038,11 @@ def test_a_bfloat16_delta_is_pruned_as_float32_and_cast_once(name):
 
 @every_delta
 def test_the_gradient_of_a_prune_is_its_mask_times_its_scale(name):
-  prune, out = pruned(name)
+  prune, (_, out) = DELTAS[name].make(), pruned(name)
   total = lambda x: sum(
     x.sum() for x in weights(prune(KEY, DELTA | {'Dense_1': x})).values()
   )
-  slope = jax.jit(jax.grad(total))(DELTA['Dense_1'])
+  slope = compiled(jax.grad(total))(DELTA['Dense_1'])
   for leaf, x in slope.items():
     assert np.isfinite(x).all()
     if DELTAS[name].diagonal:
@@ -1058,6 +1081,16 @@ def test_a_delta_without_weights_is_refused(name):
     DELTAS[name].make()(KEY, {'step': jnp.array(3)})
 
 
+@pytest.mark.parametrize('dtype', ['bfloat16', 'float32', 'float64'])
+@every_delta
+def test_a_prune_is_traced_where_numbers_have_64_bits(name, dtype):
+  with jax.enable_x64(True):
+    change = lambda x: x.astype(dtype) if trees.is_floating(x) else x
+    delta = jax.tree.map(change, DELTA)
+    out = jax.eval_shape(DELTAS[name].make(), KEY, delta)
+    chex.assert_trees_all_equal_shapes_and_dtypes(out, delta)
+
+
 # The laws of merges.
 
 
@@ -1079,11 +1112,6 @@ def merged(name, recipe, origin, tuned, by_model=None):
     statistics=known and {m: known(wide(tree)) for m, tree in tuned.items()},
     key=KEY,
   )
-
-
-def compiled(f):
-  """Compiles in half the time, to what runs slower."""
-  return jax.jit(f, compiler_options={'xla_backend_optimization_level': 0})
 
 
 @functools.cache
@@ -1146,15 +1174,30 @@ def test_a_sharded_merge_is_the_same_and_its_gradient_is_right(name):
 
   run = compiled(jax.value_and_grad(total, has_aux=True))
   origin, spread = jax.tree.map(place, (make_model(0), tuned))
-  start = jnp.ones(()), dict.fromkeys(tuned, 1.0) if row.weighted else None
-  start = jax.tree.map(jnp.asarray, start)
+  # In NumPy: arrays that lie elsewhere would be another program.
+  plain = functools.partial(jax.tree.map, np.float32)
+  start = plain((1.0, dict.fromkeys(tuned, 1.0) if row.weighted else None))
   (_, theta), slope = run(start, origin, spread)
   chex.assert_trees_all_close(theta, out, atol=5e-6)
-  toward = jax.tree.map(lambda x: jnp.where(x < 0, -1e-2, 1e-2), slope)
+  toward = plain(jax.tree.map(lambda x: -1e-2 if x < 0 else 1e-2, slope))
   move = lambda sign: jax.tree.map(lambda x, v: x + sign * v, start, toward)
   ends = [run(move(sign), origin, spread)[0][0] for sign in (1, -1)]
   expected = sum(abs(x) for x in jax.tree.leaves(slope)) * 2e-2
   np.testing.assert_allclose(ends[0] - ends[1], expected, rtol=2e-2, atol=1e-4)
+  _, slope = run(start, origin, dict.fromkeys(tuned, origin))
+  assert all(np.isfinite(x) for x in jax.tree.leaves(slope)), 'deltas of 0'
+
+
+@pytest.mark.parametrize(
+  'name', [n for n in MERGES if not n.startswith(('dare', 'della'))]
+)
+def test_models_that_change_names_merge_to_the_same(name):
+  """But for those that draw by name."""
+  run, out = merged_at_once(name)
+  names, models = zip(*tuned_for(name).items(), strict=True)
+  turned = dict(zip(names, (*models[1:], models[0]), strict=True))
+  got = run(make_model(0), turned)
+  chex.assert_trees_all_close(got, out, rtol=1e-5, atol=1e-5)
 
 
 @every_merge
@@ -1163,6 +1206,16 @@ def test_models_that_did_not_move_merge_to_the_base(name):
   origin = make_model(0)
   still = run(origin, dict.fromkeys(tuned_for(name), origin))
   chex.assert_trees_all_close(still, origin, rtol=2e-6, atol=0)
+
+
+@pytest.mark.parametrize('dtype', ['bfloat16', 'float32', 'float64'])
+@every_merge
+def test_a_merge_is_traced_where_numbers_have_64_bits(name, dtype):
+  with jax.enable_x64(True):
+    run = functools.partial(merged, name, MERGES[name].make())
+    base, tuned = make_model(0, dtype), tuned_for(name, dtype)
+    out = jax.eval_shape(run, base, tuned)
+    chex.assert_trees_all_equal_shapes_and_dtypes(out, base)
 
 
 @every_merge

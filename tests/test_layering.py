@@ -87,6 +87,8 @@ def refusal(module, target):
   if target[0] != 'paramspace':
     return ''
   wanted = target[1] if len(target) > 1 else ''
+  if wanted != part and any(name.startswith('_') for name in target[2:]):
+    return f'what is private to {wanted} may change'
   if wanted in MAY_IMPORT[part] | {part}:
     return ''
   return f'{part or "the package"} may import {sorted(MAY_IMPORT[part])}'
@@ -127,6 +129,7 @@ def write(root, path, text):
     ('paramspace/merging/_a.py', 'from paramspace import reparam'),
     ('paramspace/files/a.py', 'from paramspace import launch'),
     ('paramspace/launch/run.py', 'from paramspace import reparam'),
+    ('paramspace/merging/_a.py', 'from paramspace.deltas import _select'),
     ('paramspace/launch/run.py', 'import experiments.tasks'),
     (
       'paramspace/launch/run.py',

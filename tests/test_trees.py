@@ -168,3 +168,20 @@ def test_equal_trees_pass_the_check():
 def test_what_differs_is_named(other, message):
   with pytest.raises(ValueError, match=f'^mine: .*{message}'):
     trees.check_same({'a': jnp.zeros(2), 'b': jnp.zeros(3)}, other, 'mine')
+
+
+def test_leaves_that_are_carried_must_be_the_same_in_both():
+  tree = TREE | {'key': jax.random.key(0), 'on': jnp.array([True])}
+  moved = tree | {'Dense_0': jax.tree.map(lambda x: x + 1, TREE['Dense_0'])}
+  trees.check_carried(tree, moved, 'b, beside a')
+  jax.jit(lambda a, b: trees.check_carried(a, b, 'b'))(
+    {'step': tree['step']}, {'step': jnp.array(4)}
+  )
+  for name, x in (
+    ('step', jnp.array(4)),
+    ('step', jnp.array(3, jnp.int8)),
+    ('key', jax.random.key(1)),
+    ('on', jnp.array([False])),
+  ):
+    with pytest.raises(ValueError, match=f"b, beside a: leaf '{name}' is not"):
+      trees.check_carried(tree, tree | {name: x}, 'b, beside a')

@@ -4,8 +4,6 @@ from collections.abc import Callable
 from collections.abc import Sequence
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 
 from paramspace import base
 from paramspace import trees
@@ -82,22 +80,4 @@ def check_alike(a: base.Params, b: base.Params, what: str) -> None:
       floating-point, in value; a value is not known under `jit`.
   """
   trees.check_same(a, b, what)
-  given = trees.named(b)
-  for name, x in trees.named(a).items():
-    if trees.is_floating(x) or _traced(x) or _traced(given[name]):
-      continue
-    if not np.array_equal(_plain(x), _plain(given[name])):
-      raise ValueError(
-        f'{what}: leaf {name!r} is not floating-point and has no average, but '
-        'its values differ; leave it out or make them equal.'
-      )
-
-
-def _traced(x: jax.Array) -> bool:
-  return isinstance(x, jax.core.Tracer)
-
-
-def _plain(x: jax.Array) -> jax.Array:
-  """Returns what can be compared."""
-  is_key = jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
-  return jax.random.key_data(x) if is_key else x
+  trees.check_carried(a, b, what)

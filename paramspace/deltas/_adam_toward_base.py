@@ -32,8 +32,8 @@ def adam_toward_base(
 
   Args:
     learning_rate: lr, a number or a schedule.
-    base: The parameters before fine-tuning. They become a part of the state, so
-      that a jitted step takes them as an argument.
+    base: The parameters before fine-tuning. A copy becomes a part of the state,
+      so that a jitted step takes it as an argument, and may donate it.
     weight_decay: decay, 0 or more; with 0 it is `optax.adam` to the bit.
     norm: 'l2' or 'l1'.
     b1: As in `optax.adam`.
@@ -71,7 +71,7 @@ def adam_toward_base(
 
   def init(params: types.Params) -> TowardBaseState:
     trees.check_same(base, params, 'adam_toward_base: params, beside base')
-    return TowardBaseState(adam.init(params), base)
+    return TowardBaseState(adam.init(params), jax.tree.map(jnp.copy, base))
 
   def update(grads, state, params=None):
     if params is None:

@@ -37,7 +37,7 @@ def subtract(tuned: types.Params, base: types.Params) -> types.Params:
     Array([0.5, 1. ], dtype=float32)
   """
   trees.check_same(base, tuned, 'subtract: tuned, beside base')
-  _check.carried(base, tuned, 'subtract: tuned, beside base')
+  trees.check_carried(base, tuned, 'subtract: tuned, beside base')
   origin = trees.floating(base)
   moved = {
     name: trees.widen(x) - trees.widen(origin[name])
@@ -93,7 +93,7 @@ def add(
       'takes a key, and nothing else does.'
     )
   steps = trees.check_shapes(base, delta, 'add: delta, beside base')
-  _check.carried(base, delta, 'add: delta, beside base')
+  trees.check_carried(base, delta, 'add: delta, beside base')
   out = {}
   for name, x in trees.floating(base).items():
     dtype = jnp.dtype(out_dtype or x.dtype)

@@ -4,7 +4,6 @@ import math
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from paramspace import base
 from paramspace import trees
@@ -64,28 +63,3 @@ def like(
         f'{list(jnp.shape(beside[name]))}.'
       )
   return beside
-
-
-def carried(a: base.Params, b: base.Params, what: str) -> None:
-  """Raises unless leaves that are not floating-point are the same in both.
-
-  Raises:
-    ValueError: Naming the leaf; values are not known under `jit`.
-  """
-  given = trees.named(b)
-  for name, x in trees.named(a).items():
-    y = given[name]
-    known = not isinstance(x, jax.core.Tracer | jax.ShapeDtypeStruct)
-    if trees.is_floating(x) or not known or isinstance(y, jax.core.Tracer):
-      continue
-    if x.dtype != y.dtype or not np.array_equal(_plain(x), _plain(y)):
-      raise ValueError(
-        f'{what}: leaf {name!r} is not floating-point and has no delta, but '
-        'its values differ; leave it out or make them equal.'
-      )
-
-
-def _plain(x: jax.Array) -> jax.Array:
-  """Returns what can be compared."""
-  is_key = jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
-  return jax.random.key_data(x) if is_key else x

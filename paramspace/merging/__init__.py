@@ -3,6 +3,7 @@
 from paramspace.merging._adamerging import Adamerged
 from paramspace.merging._adamerging import adamerging
 from paramspace.merging._breadcrumbs import breadcrumbs
+from paramspace.merging._breadcrumbs import breadcrumbs_ties
 from paramspace.merging._config import dumps
 from paramspace.merging._config import loads
 from paramspace.merging._dare import dare_linear
@@ -13,6 +14,7 @@ from paramspace.merging._fisher import fisher
 from paramspace.merging._fisher_diagonal import fisher_diagonal
 from paramspace.merging._grams import grams
 from paramspace.merging._iso_c import iso_c
+from paramspace.merging._iso_cts import iso_cts
 from paramspace.merging._karcher import karcher
 from paramspace.merging._layer_inputs import layer_inputs
 from paramspace.merging._layout import Axes
@@ -42,6 +44,7 @@ __all__ = (
   'adamerging',
   'axes',
   'breadcrumbs',
+  'breadcrumbs_ties',
   'dare_linear',
   'dare_ties',
   'della',
@@ -51,6 +54,7 @@ __all__ = (
   'fisher_diagonal',
   'grams',
   'iso_c',
+  'iso_cts',
   'karcher',
   'layer_inputs',
   'linear',

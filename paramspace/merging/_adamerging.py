@@ -106,7 +106,8 @@ def adamerging(
   def step(weights, state, base, tuned, batch):
     merged = lambda w: _merge.merge(base, tuned, recipe, weights=w, key=key)
     value, slope = jax.value_and_grad(lambda w: loss(merged(w), batch))(weights)
-    updates, state = optimizer.update(slope, state, weights)
+    with jax.numpy_dtype_promotion('standard'):  # optax needs it.
+      updates, state = optimizer.update(slope, state, weights)
     weights = optax.apply_updates(weights, updates)
     if clip is not None:
       weights = jax.tree.map(lambda w: jnp.clip(w, *clip), weights)

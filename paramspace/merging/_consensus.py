@@ -2,6 +2,7 @@
 
 import functools
 import operator
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -31,16 +32,17 @@ def consensus(
 
   def apply(known: dict, leaf: base.Leaf):
     leaf = _stack.stored(leaf)
-    scaled = _stack.along(leaf.weights, leaf.deltas) * leaf.deltas
-    votes = scaled if compat == 'mergekit' else leaf.deltas
+    scaled = _stack.scaled(leaf.weights, leaf.deltas)
+    votes = scaled if compat == 'mergekit' else [*leaf.deltas]
     elected = _elected(votes, sign)
     undecided = known['majority'] if compat == 'paper' else 1
     elected = jnp.where(elected == 0, undecided, elected)
-    agree = (_signs(votes) == elected[None]) & (votes != 0)
+    agree = [(_signs(x) == elected) & (x != 0) for x in votes]
+    kept = [jnp.where(a, x, 0) for a, x in zip(agree, scaled, strict=True)]
     if reduce == 'max':
       larger = lambda a, b: jnp.where(jnp.abs(b) > jnp.abs(a), b, a)
-      return functools.reduce(larger, [*jnp.where(agree, scaled, 0)])
-    merged = _stack.summed(jnp.where(agree, scaled, 0))
+      return functools.reduce(larger, kept)
+    merged = _stack.summed(kept)
     if reduce == 'sum':
       return merged
     return merged / _divisor(leaf, agree, compat)
@@ -49,7 +51,7 @@ def consensus(
     return base.Combine(apply)
 
   def observe(known: dict, leaf: base.Leaf):
-    return jnp.sum(_elected(leaf.deltas, sign))
+    return jnp.sum(_elected(leaf.deltas, sign), dtype=jnp.int32)
 
   def conclude(known: dict, seen: jax.Array):
     return known | {'majority': jnp.sign(seen)}
@@ -59,20 +61,25 @@ def consensus(
   return combine if scope == 'global' else _rounds.by_leaf(combine)
 
 
-def _elected(votes: jax.Array, sign: str) -> jax.Array:
+def _elected(votes: Sequence[jax.Array], sign: str) -> jax.Array:
   """Returns -1, 0 or 1, int32 `[*s]`."""
-  return _signs(_stack.summed(votes if sign == 'total' else _signs(votes)))
+  counted = votes if sign == 'total' else [_signs(x) for x in votes]
+  return _signs(_stack.summed(counted))
 
 
 def _signs(x: jax.Array) -> jax.Array:
   return jnp.sign(x).astype(jnp.int32)
 
 
-def _divisor(leaf: base.Leaf, agree: jax.Array, compat: str) -> jax.Array:
+def _divisor(
+  leaf: base.Leaf, agree: Sequence[jax.Array], compat: str
+) -> jax.Array:
   """Returns what the sum of those that agree is divided by, never 0."""
+  dtype = leaf.deltas.dtype
   if compat == 'mergekit':
-    weights = _stack.along(leaf.weights, leaf.deltas)
-    kept = _stack.summed(jnp.where(agree, weights, 0))
+    weights = jnp.asarray(leaf.weights).astype(dtype)
+    pairs = zip(agree, weights, strict=True)
+    kept = _stack.summed([jnp.where(a, w, 0) for a, w in pairs])
     return jnp.where(kept == 0, 1, kept)
-  count = _stack.summed(agree.astype(jnp.int32))
-  return jnp.maximum(count, 1).astype(leaf.deltas.dtype)
+  count = _stack.summed([a.astype(jnp.int32) for a in agree])
+  return jnp.maximum(count, 1).astype(dtype)

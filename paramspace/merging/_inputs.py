@@ -15,7 +15,7 @@ LIMIT = 1 << 31  # Counts are int32 on devices.
 
 
 def check(base: types.Params, tuned: Mapping[str, types.Params]) -> None:
-  """Raises unless there are models, all like the base, of finite values."""
+  """Raises unless there are models, all like the base."""
   if not isinstance(tuned, Mapping) or not tuned:
     raise ValueError(
       'merge: `tuned` must hold one model or more by name, got '
@@ -23,27 +23,24 @@ def check(base: types.Params, tuned: Mapping[str, types.Params]) -> None:
       "{'math': params, ...}."
     )
   trees.floating(base)
+  for name in sorted(tuned):
+    what = f'merge: {name!r}, beside the base'
+    trees.check_same(base, tuned[name], what)
+    trees.check_carried(base, tuned[name], what)
+
+
+def check_finite(
+  base: types.Params, tuned: Mapping[str, types.Params], out: types.Params
+) -> None:
+  """Raises if a value is not finite: of a model, or else of their merge."""
   _check_finite(base, 'the base')
   for name in sorted(tuned):
-    trees.check_same(base, tuned[name], f'merge: {name!r}, beside the base')
-    _check_carried(base, tuned[name], name)
     _check_finite(tuned[name], repr(name))
-
-
-def _check_carried(
-  base: types.Params, params: types.Params, model: str
-) -> None:
-  """Raises unless leaves that are not floating-point are those of the base."""
-  given = trees.named(params)
-  for name, x in trees.named(base).items():
-    y = given[name]
-    if trees.is_floating(x) or _unknown(x) or _unknown(y):
-      continue
-    if not np.array_equal(_plain(x), _plain(y)):
+  for name, x in trees.floating(out).items():
+    if not jnp.isfinite(x).all():
       raise ValueError(
-        f'merge: leaf {name!r} of {model!r} is not floating-point and has no '
-        'average, but its values are not those of the base; leave it out or '
-        'make them equal.'
+        f'merge: leaf {name!r} of the result is too large for {x.dtype}; merge '
+        'at a smaller scale, or give a wider `out_dtype`.'
       )
 
 
@@ -147,9 +144,3 @@ def same_keys(
 def _unknown(x: Any) -> bool:
   """Whether there are no values yet."""
   return isinstance(x, jax.core.Tracer | jax.ShapeDtypeStruct)
-
-
-def _plain(x: jax.Array) -> jax.Array:
-  """Returns what can be compared."""
-  is_key = jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
-  return jax.random.key_data(x) if is_key else x

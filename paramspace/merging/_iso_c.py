@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from paramspace import base
 from paramspace.merging import _config
 from paramspace.merging import _layout
+from paramspace.merging import _polar
 from paramspace.merging import _stack
 
 
@@ -46,9 +47,10 @@ def iso_c(
     if at.kind != 'kernel':
       return _stack.total(leaf) / len(leaf.deltas)
     summed = _layout.matrices(_stack.total(leaf), at)  # [L, in, out]
-    u, s, v = jnp.linalg.svd(summed, full_matrices=False)
-    flat = jnp.mean(s, -1)[:, None, None]
-    with jax.default_matmul_precision('highest'):
-      return (flat * (u @ v)).reshape(leaf.base.shape)
+    turned = _polar.factor(summed)
+    # mean(S), as the trace of (U V^T)^T U S V^T.
+    rank = min(summed.shape[1:])
+    flat = jnp.sum(turned * summed, (1, 2), keepdims=True) / rank
+    return (flat * turned).reshape(leaf.base.shape)
 
   return base.Recipe(base.Combine(apply), scale=scale)

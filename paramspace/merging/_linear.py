@@ -43,6 +43,6 @@ def linear(normalize: bool = True) -> base.Recipe:
 
   average = _stack.mean if normalize else _stack.total
   combine = base.Combine(
-    lambda known, leaf: average(leaf), origin='zero', check=check
+    lambda known, leaf: average(leaf), origin='zero', check=check, sums=True
   )
   return base.Recipe(combine)

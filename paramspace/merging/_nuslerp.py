@@ -1,24 +1,37 @@
 """A point on the arc between two deltas, or two models."""
 
+from collections.abc import Mapping
+
+import jax
 import jax.numpy as jnp
 
 from paramspace import base
 from paramspace.merging import _arc
 from paramspace.merging import _check
 from paramspace.merging import _config
+from paramspace.merging import _layout
 from paramspace.merging import _stack
 
 
 @_config.recorded
-def nuslerp(on: str = 'deltas') -> base.Recipe:
+def nuslerp(
+  on: str = 'deltas',
+  per: str = 'leaf',
+  stacked: Mapping[str, int] | None = None,
+) -> base.Recipe:
   r"""The point t = w_2 / (w_1 + w_2) of the arc from one model to the other.
 
-  With Omega the angle between a leaf of the two,
+  With Omega the angle between two vectors, one of each,
 
     (sin((1 - t) Omega) v_1 + sin(t Omega) v_2) / sin Omega.
 
   Args:
     on: What v is: 'deltas', from the base, or 'weights', from zero.
+    per: What a vector is: a whole 'leaf'; a 'row', as PyTorch has them, the
+      inputs of one output of a kernel and the features of one row of an
+      embedding; or a 'column', along the other axis. Leaves of one axis are
+      one vector.
+    stacked: As in `axes`.
 
   Returns:
     A recipe for two models. The one has weight 1 and the other 0: it is the
@@ -36,13 +49,14 @@ def nuslerp(on: str = 'deltas') -> base.Recipe:
     >>> merging.merge(base, {'a': a, 'b': b}, merging.nuslerp())['w'].round(4)
     Array([0.7071, 0.7071], dtype=float32)
 
-  Note: mergekit, whose name it is, has variants by row and column.
+  Note: The name, and the rows and columns, are mergekit's.
 
   References:
     Shoemake, 1985, Animating rotation with quaternion curves,
     https://doi.org/10.1145/325165.325242.
   """
   _check.one_of('on', on, ('deltas', 'weights'))
+  _check.one_of('per', per, ('leaf', 'row', 'column'))
 
   def check(leaf: base.Leaf):
     _check.models(leaf, 'nuslerp', 2, 2)
@@ -51,8 +65,22 @@ def nuslerp(on: str = 'deltas') -> base.Recipe:
   def apply(known: dict, leaf: base.Leaf):
     leaf = _stack.stored(leaf)
     weights = jnp.asarray(leaf.weights)
-    a, b = _arc.coefficients(leaf.deltas, weights[1] / jnp.sum(weights))
-    return a * leaf.deltas[0] + b * leaf.deltas[1]
+    t = weights[1] / jnp.sum(weights)
+    if per == 'leaf':
+      return _between(leaf.deltas, t)
+    at = _layout.axes(leaf.name, leaf.base.shape, stacked)
+    pair = jnp.stack([_layout.matrices(x, at) for x in leaf.deltas])
+    across = at.kind == 'kernel' if per == 'row' else at.kind == 'embedding'
+    axis = -2 if across else -1
+    vectors = jnp.moveaxis(pair, axis, -1)  # [2, L, v, m]
+    point = jax.vmap(jax.vmap(_between, (1, None)), (1, None))(vectors, t)
+    return jnp.moveaxis(point, -1, axis).reshape(leaf.base.shape)
 
   origin = 'base' if on == 'deltas' else 'zero'
   return base.Recipe(base.Combine(apply, origin=origin, check=check))
+
+
+def _between(pair: jax.Array, t: jax.Array) -> jax.Array:
+  """Returns the point at t of the arc from one to the other, `[*s]`."""
+  a, b = _arc.coefficients(pair, t)
+  return a * pair[0] + b * pair[1]

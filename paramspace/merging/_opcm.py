@@ -92,7 +92,9 @@ def opcm(
   def init(base: types.Params) -> OpcmState:
     leaves = _leaves(base)
     zeros = {n: jnp.zeros_like(trees.widen(x)) for n, x in leaves.items()}
-    return OpcmState(zeros, jnp.zeros(()), jnp.zeros((), jnp.int32))
+    return OpcmState(
+      zeros, jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32)
+    )
 
   def update(
     base: types.Params, tuned: types.Params, state: OpcmState

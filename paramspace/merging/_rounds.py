@@ -10,8 +10,6 @@ import jax.numpy as jnp
 
 from paramspace import base
 from paramspace import deltas
-from paramspace.deltas import _rounds
-from paramspace.deltas import _select
 
 Score = Callable[[dict, base.Leaf], jax.Array]
 
@@ -46,7 +44,7 @@ def largest(
   Returns:
     Rounds after which `known[name]` is those of the models, float32 `[n]`.
   """
-  pairs = {name: _rounds.kth(place) for name, place in places.items()}
+  pairs = {name: deltas.threshold(place) for name, place in places.items()}
   return _look(pairs, 0, score), _look(pairs, 1, score)
 
 
@@ -85,7 +83,7 @@ def _look(
       for name, pair in pairs.items()
     }
     if i:
-      values = lambda ks: [_select.value(k['threshold']) for k in ks]
+      values = lambda ks: [k['value'] for k in ks]
       found = {name: jnp.stack(values(ks)) for name, ks in found.items()}
     return known | found
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from paramspace import base
 from paramspace.merging import _config
 from paramspace.merging import _layout
+from paramspace.merging import _polar
 from paramspace.merging import _stack
 
 
@@ -66,10 +67,4 @@ def _interleaved(d: jax.Array, weights: jax.Array) -> jax.Array:
   beside = lambda x, axis: jnp.concatenate([*x], axis)
   u, s, v = beside(u, -1), beside(s, -1), beside(v, -2)
   with jax.default_matmul_precision('highest'):
-    return (_polar(u) * s[:, None, :]) @ _polar(v)
-
-
-def _polar(x: jax.Array) -> jax.Array:
-  """Returns the nearest matrix whose rows or columns are orthonormal."""
-  u, _, v = jnp.linalg.svd(x, full_matrices=False)
-  return u @ v
+    return (_polar.factor(u) * s[:, None, :]) @ _polar.factor(v)

@@ -84,3 +84,14 @@ def test_what_does_not_fit_is_refused():
     ours.init({'w': jnp.ones(3)})
   with pytest.raises(ValueError, match='needs the parameters'):
     ours.update(BASE, ours.init(BASE))
+
+
+def test_a_state_that_is_donated_leaves_the_base_where_it_is():
+  base = {'w': jnp.ones(3)}
+  adam = deltas.adam_toward_base(0.1, base)
+  state = jax.block_until_ready(adam.init(base))
+  step = jax.jit(
+    lambda state: jax.tree.map(jnp.zeros_like, state), donate_argnums=0
+  )
+  step(state)
+  assert not base['w'].is_deleted() and base['w'].tolist() == [1, 1, 1]

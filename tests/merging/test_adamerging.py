@@ -54,3 +54,10 @@ def test_arguments_that_do_not_fit_are_refused():
     found(clip=(0.5, 1.0))
   with pytest.raises(ValueError, match=r"`per` must be one of .* got 'layer'"):
     found(per='layer')
+
+
+def test_weights_are_found_where_numbers_have_64_bits():
+  with jax.enable_x64(True):
+    got = merging.adamerging(distance, BASE, TUNED, BATCHES[:2])
+  assert got.weights['x']['a'].dtype == jnp.float32
+  assert got.losses[1] < got.losses[0]

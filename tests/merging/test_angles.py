@@ -81,6 +81,46 @@ def test_of_two_models_karcher_multislerp_and_nuslerp_are_the_middle():
     np.testing.assert_allclose(merged(tuned, recipe), middle, atol=1e-6)
 
 
+@pytest.mark.parametrize('per', ['row', 'column'])
+def test_nuslerp_may_turn_rows_or_columns_on_their_own(per):
+  """As PyTorch has them: a row is what one output is made of."""
+  draw = lambda seed, *shape: (
+    np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+  )
+  shapes = {
+    'kernel': (5, 4),
+    'embedding': (5, 4),
+    'bias': (4,),
+    'layers': (2, 4),
+  }
+  a, b = ({n: draw(i, *s) for n, s in shapes.items()} for i in (0, 1))
+  recipe = merging.nuslerp(per=per, stacked={'layers': 1})
+  base = {n: jnp.zeros(s) for n, s in shapes.items()}
+  run = jax.jit(
+    lambda a, b: merging.merge(
+      base, {'a': a, 'b': b}, recipe, weights={'a': 0.6, 'b': 0.4}
+    )
+  )
+  got = run(a, b)
+
+  def arc(u, v):
+    omega = angle(u, v)
+    ends = np.sin(0.6 * omega) * u + np.sin(0.4 * omega) * v
+    return ends / np.sin(omega)
+
+  rows = lambda x, y: np.stack([*map(arc, x, y)])
+  ways = {'row': rows, 'column': lambda x, y: rows(x.T, y.T).T}
+  across = {'row': 'column', 'column': 'row'}[per]
+  expected = {
+    'kernel': ways[across](a['kernel'], b['kernel']),
+    'embedding': ways[per](a['embedding'], b['embedding']),
+    'bias': arc(a['bias'], b['bias']),
+    'layers': rows(a['layers'], b['layers']),
+  }
+  for name, x in expected.items():
+    np.testing.assert_allclose(got[name], x, atol=2e-6, err_msg=name)
+
+
 @pytest.mark.parametrize('n', [2, 4])
 def test_model_stock_is_the_point_of_the_plane_that_is_nearest(n):
   """For deltas of one length at equal angles, the theorem's case."""

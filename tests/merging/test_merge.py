@@ -1,9 +1,13 @@
 """What goes in, what comes out, and what is refused."""
 
+from typing import NamedTuple
+
+import flax.core
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 from paramspace import base as types
 from paramspace import deltas
@@ -152,7 +156,7 @@ def test_there_must_be_models():
     ({'one': jnp.zeros(2)}, r"'b'.*leaf 'one' should be float32\[1\], got"),
     ({'one': jnp.zeros(1, jnp.bfloat16)}, r"'one' should be .* got bfloat16"),
     ({'two': jnp.zeros(1)}, r"'b'.*unexpected: \['two'\]"),
-    ({'step': jnp.array([1, 3])}, "'step' of 'b' is not floating-point"),
+    ({'step': jnp.array([1, 3])}, r"'b', beside.*'step' is not floating-point"),
     (
       {'one': jnp.array([jnp.nan])},
       "'one' of 'b' has 1 values that are not fi",
@@ -251,3 +255,84 @@ def test_statistics_that_do_not_fit_are_refused():
     merging.merge(
       base, dict.fromkeys('abc', tuned), merging.fisher(), statistics=wrong
     )
+
+
+# What goes wrong elsewhere.
+
+
+def test_a_head_or_a_vocabulary_of_another_size_is_never_cropped():
+  """Leave it out of both, or merge without it."""
+  base = {'body': jnp.ones(3), 'embedding': jnp.ones((10, 2))}
+  tuned = {'a': base | {'embedding': jnp.ones((12, 2))}}
+  for recipe in merging.linear(), merging.task_arithmetic():
+    with pytest.raises(ValueError, match=r"'embedding' .* got float32\[12, 2"):
+      merging.merge(base, tuned, recipe)
+
+
+def test_what_is_merged_shares_no_buffer_with_what_it_was_merged_from():
+  base = {'w': jnp.ones(3), 'b': jnp.zeros(2)}
+  tuned = {'a': jax.tree.map(jnp.copy, base)}
+  out = merging.merge(base, tuned, merging.task_arithmetic())
+  for x in jax.tree.leaves((base, tuned)):
+    x.delete()  # As a donation does.
+  np.testing.assert_array_equal(out['w'], 1.0)
+
+
+def test_a_weight_of_0_is_a_weight_and_a_negative_one_unlearns():
+  base, tuned = {'w': jnp.ones(2)}, {'a': {'w': jnp.full(2, 3.0)}}
+  merge = lambda weight: merging.merge(
+    base, tuned, merging.task_arithmetic(), weights={'a': weight}
+  )['w'].tolist()
+  assert merge(0.0) == [1.0, 1.0]
+  assert merge(-1.0) == [-1.0, -1.0]
+
+
+def test_batch_statistics_are_averaged_and_variances_stay_positive():
+  """As a tree of their own; a sum of deltas may make them negative."""
+  base = {'var': jnp.array([1.0, 4.0])}
+  tuned = {n: {'var': jnp.array([0.1, v])} for n, v in (('a', 3.0), ('b', 1.0))}
+  mean = merging.merge(base, tuned, merging.linear())['var']
+  np.testing.assert_allclose(mean, [0.1, 2.0], rtol=1e-6)
+  summed = merging.merge(base, tuned, merging.task_arithmetic())['var']
+  assert (summed < 0).tolist() == [True, False]
+
+
+class Point(NamedTuple):
+  x: jax.Array
+  y: jax.Array
+
+
+@pytest.mark.parametrize(
+  'wrap',
+  [
+    lambda x, y: (x, [y, None]),
+    Point,
+    lambda x, y: flax.core.freeze({'x': x, 'y': y}),
+    lambda x, y: nnx.State({'x': nnx.Param(x), 'y': nnx.Param(y)}),
+  ],
+  ids=['tuple', 'NamedTuple', 'FrozenDict', 'nnx.State'],
+)
+def test_the_type_of_a_tree_that_comes_in_is_that_of_the_tree_that_goes_out(
+  wrap,
+):
+  base = wrap(jnp.zeros(2), jnp.zeros((2, 2)))
+  tuned = {'a': wrap(jnp.ones(2), jnp.ones((2, 2)))}
+  out = merging.merge(base, tuned, merging.ties(1.0))
+  assert type(out) is type(base)
+  assert jax.tree.structure(out) == jax.tree.structure(base)
+  assert all(x.min() == 1 for x in jax.tree.leaves(out))
+
+
+def test_leaves_without_an_average_are_carried_keys_booleans_and_all():
+  carried = {
+    'step': jnp.array(3),
+    'key': jax.random.key(1),
+    'on': jnp.array([True, False]),
+  }
+  base = {'w': jnp.zeros(2)} | carried
+  out = merging.merge(base, {'a': base, 'b': dict(base)}, merging.ties(0.5))
+  for name, x in carried.items():
+    assert out[name].dtype == x.dtype and (out[name] == x).all()
+  with pytest.raises(ValueError, match="'key' is not floating-point"):
+    other = base | {'key': jax.random.key(2)}
+    merging.merge(base, {'a': other}, merging.ties(0.5))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from paramspace import merging
+from paramspace.merging import _polar
 
 
 def normal(seed, *shape):
@@ -61,6 +62,47 @@ def test_iso_c_has_the_singular_vectors_of_the_sum_and_one_value():
   np.testing.assert_allclose(
     got['bias'], (TUNED['a']['bias'] + TUNED['b']['bias']) / 2, atol=1e-6
   )
+
+
+def test_iso_cts_adds_to_the_common_space_what_each_task_has_beside_it():
+  """k = 4 of 6 are common, and each of two tasks adds one."""
+  got = merged(merging.iso_cts(0.7, scale=0.5), ZERO, TUNED)
+  deltas = [np.float64(t['kernel']) for t in TUNED.values()]
+  triples = lambda x, k: [
+    part[..., :k] if i < 2 else part[:k]
+    for i, part in enumerate(np.linalg.svd(x, full_matrices=False))
+  ]
+  parts = [triples(sum(deltas), 4)]
+  u = parts[0][0]
+  parts += [triples(d - u @ u.T @ d, 1) for d in deltas]
+  u, s, v = (
+    np.concatenate(x, axis)
+    for x, axis in zip(zip(*parts, strict=True), (1, 0, 0), strict=True)
+  )
+  expected = 0.5 * s.mean() * polar(u) @ polar(v)
+  np.testing.assert_allclose(got['kernel'], expected, atol=1e-5)
+  mean = (TUNED['a']['bias'] + TUNED['b']['bias']) / 4
+  np.testing.assert_allclose(got['bias'], mean, atol=1e-6)
+
+
+def test_iso_cts_with_all_in_common_is_iso_c():
+  got = merged(merging.iso_cts(1.0), ZERO, TUNED)
+  expected = merged(merging.iso_c(), ZERO, TUNED)
+  for name in ZERO:
+    np.testing.assert_allclose(got[name], expected[name], atol=1e-5)
+
+
+@pytest.mark.parametrize('shape', [(4, 3), (3, 4)])
+def test_the_polar_factor_has_a_gradient_where_singular_values_are_equal(shape):
+  """Against differences, at a matrix whose singular values are all 2."""
+  x = 2 * jnp.asarray(polar(normal(0, *shape)))
+  toward, weights = jnp.asarray(normal(1, *shape)), normal(2, *shape)
+  total = jax.jit(lambda x: jnp.sum(weights * _polar.factor(x)))
+  slope = jax.jit(jax.grad(total))(x)
+  ends = [total(x + step * toward) for step in (1e-2, -1e-2)]
+  got = float(jnp.sum(slope * toward))
+  np.testing.assert_allclose(got, (ends[0] - ends[1]) / 2e-2, rtol=5e-3)
+  assert not jax.grad(total)(jnp.zeros(shape)).any()
 
 
 @pytest.mark.parametrize('make', [merging.tsv, merging.iso_c])
@@ -164,6 +206,19 @@ def test_the_memory_of_opcm_does_not_grow_and_its_order_counts():
   other = followed(method, base, models[::-1])
   a, b = (method.value(base, s)['kernel'] for s in (state, other))
   assert not np.allclose(a, b, atol=1e-2)
+
+
+def test_opcm_is_traced_where_numbers_have_64_bits():
+  method = merging.opcm()
+
+  def run(base):
+    state = method.update(base, base, method.init(base))
+    return method.value(base, method.update(base, base, state))
+
+  with jax.enable_x64(True):
+    for dtype in jnp.bfloat16, jnp.float32, jnp.float64:
+      base = {'w': jnp.ones((3, 2), dtype)}
+      assert jax.eval_shape(run, base)['w'].dtype == dtype
 
 
 def test_models_that_did_not_move_leave_opcm_at_the_base():

@@ -161,6 +161,39 @@ def test_breadcrumbs_take_outliers_from_the_inputs_of_one_output():
   np.testing.assert_array_equal(got['kernel'], kept)
 
 
+@pytest.mark.parametrize('compat', ['paper', 'mergekit'])
+def test_breadcrumbs_ties_elects_among_what_breadcrumbs_left(compat):
+  rows = normal((8, 25))
+  base = {'kernel': np.zeros((25, 8), np.float32)}
+  tuned = {n: {'kernel': x.T} for n, x in zip(NAMES, rows, strict=True)}
+  weights = dict(zip(NAMES, WEIGHTS, strict=True))
+  recipe = merging.breadcrumbs_ties(0.6, 0.1, 2.0, compat=compat)
+  got = jax.jit(
+    lambda base, tuned: merging.merge(base, tuned, recipe, weights=weights)
+  )(base, tuned)['kernel']
+
+  def pruned(x):
+    parts = x if compat == 'paper' else [x.ravel()]
+    kept = []
+    for part in parts:
+      order = np.argsort(-np.abs(part), kind='stable')
+      n = len(part)
+      marked = np.zeros(n, bool)
+      marked[order[n // 10 : n // 10 + int(0.6 * n)]] = True
+      kept.append(np.where(marked, part, 0))
+    return np.concatenate(kept)
+
+  # In memory, mergekit's leaf is [in, out]: of equal entries, the first.
+  order = rows if compat == 'paper' else rows.transpose(0, 2, 1)
+  kept = [pruned(x) for x in order]
+  majority = np.sign(np.sum(np.sign(np.sum(kept, 0))))
+  expected = 2 * disjoint(kept, WEIGHTS, majority, compat, 'sum', 'total')
+  shape = (8, 25) if compat == 'paper' else (25, 8)
+  expected = expected.reshape(shape)
+  expected = expected.T if compat == 'paper' else expected
+  np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
 @pytest.mark.parametrize(
   ('arguments', 'message'),
   [
