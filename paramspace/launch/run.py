@@ -74,6 +74,8 @@ class Run:
     checkpoints: The `Checkpoints` of the run. Restoring one cuts the metrics
       back to its step.
     diverged: Why the run has to end as diverged; empty if it does not.
+    stopping: `(step) -> bool`: whether to stop, and no more than `should_stop`
+      asks about; for what runs on this run's behalf.
   """
 
   def __init__(
@@ -99,7 +101,7 @@ class Run:
     self.checkpoints = checkpoints.Checkpoints(
       folder / 'ckpt', self.restored, on_save=lambda step: self.flush()
     )
-    self._stop = stop
+    self.stopping = stop
     self._profiler = profiling.Profiler(folder / 'profile', profile)
     self._book = logbook.Logbook(log_every(config), (), self._receive)
     self._watch = nonfinite.Watch(nonfinite.policy(config))
@@ -150,7 +152,7 @@ class Run:
     if self._profiler.due(step):
       self.flush()
       self._profiler.at(step)
-    return self._stop(step)
+    return self.stopping(step)
 
   def flush(self) -> None:
     """Fetches what was logged and writes it.
