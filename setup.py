@@ -4,7 +4,9 @@ import pathlib
 
 import setuptools
 
+TEXT = ['huggingface_hub>=0.30', 'tokenizers>=0.20']
 TEST = [
+  *TEXT,
   'chex>=0.1.88',
   'equinox>=0.13',
   'optuna>=4.0',
@@ -46,6 +48,8 @@ setuptools.setup(
   ],
   extras_require={
     'test': TEST,
+    'text': TEXT,
+    'benchmark': ['mergekit>=0.1.5'],
     'ray': ['ray>=2.40'],
     'slurm': ['submitit>=1.5'],
     'search': ['optuna>=4.0'],

@@ -56,14 +56,12 @@ def run(config: ml_collections.ConfigDict, run: Any) -> dict[str, Any]:
     from where the second training began. The status is 'diverged' if one of
     these numbers is not finite.
   """
-  try:
+  with errors.usage():
     first, second = (
       language.make(data=part.data, model=config.model)
       for part in (config.first, config.second)
     )
     program = continual_training.Program(first, second, config)
-  except (OSError, ValueError) as e:
-    raise errors.UsageError(str(e)) from e
   arms = list(
     itertools.product(
       continual_training.methods(config.branches), config.second.learning_rates

@@ -11,9 +11,7 @@ References:
   for Vision Transformers, https://arxiv.org/abs/2308.06093.
 """
 
-import contextlib
 import math
-from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
@@ -48,7 +46,7 @@ def run(config: Config, run: Any) -> dict[str, Any]:
     collapse, `routed_*`; how far the experts are apart, `spread`; the number of
     parameters at inference, D; the sha256 of the collapsed model.
   """
-  with _usage_errors():
+  with errors.usage():
     task = _task(config)
     row = jax.tree.map(lambda x: x[0], _rows([config]))
     program = experts_training.Program(task, config)
@@ -66,7 +64,7 @@ def run_batch(configs: Sequence[Config], run: Any) -> list[dict[str, Any]]:
   Returns:
     For each row what `run` returns.
   """
-  with _usage_errors():
+  with errors.usage():
     task, rows = _task(configs[0]), run.place(_rows(configs))
     if isinstance(rows.order.sharding, jax.NamedSharding):
       task = _on(rows.order.sharding.mesh, task)
@@ -135,15 +133,6 @@ def _train(
     metrics, collapsed = jax.tree.map(lambda x: x[None], (metrics, collapsed))
   of = lambda i: jax.tree.map(lambda x: x[i], (metrics, collapsed))
   return [_result(at, *of(i)) for i in range(len(configs))]
-
-
-@contextlib.contextmanager
-def _usage_errors() -> Iterator[None]:
-  """What is wrong with the config or the data shows before the first step."""
-  try:
-    yield
-  except (OSError, ValueError) as e:
-    raise errors.UsageError(str(e)) from e
 
 
 def _task(config: Config) -> tasks.Task:

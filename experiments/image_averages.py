@@ -75,11 +75,9 @@ def run(config: Config, run: Any) -> dict[str, Any]:
     weights were averaged; the size D; the sha256 of what was trained. The
     status is 'diverged' if the last loss is not finite.
   """
-  try:
+  with errors.usage():
     task = tasks.make_normalized(data=config.data, model=config.model)
     program = Program(task, config)
-  except (OSError, ValueError) as e:
-    raise errors.UsageError(str(e)) from e
   per_epoch, every = program.per_epoch, config.execution.log_every
   stops = loop.epochs(config.epochs, per_epoch, every)
   late = [stop for stop in stops if stop > program.start_of_averaging]

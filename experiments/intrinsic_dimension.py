@@ -9,11 +9,9 @@ References:
   https://arxiv.org/abs/1804.08838.
 """
 
-import contextlib
 import functools
 import math
 from collections.abc import Callable
-from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
@@ -55,7 +53,7 @@ def run(config: Config, run: Any) -> dict[str, Any]:
     was trained; the status is 'diverged' if the loss is not finite.
   """
   mesh = _mesh(config)
-  with _usage_errors():
+  with errors.usage():
     task, method = _task(config), _method([config])
     row = jax.tree.map(lambda x: x[0], _rows([config]))
     layout, put = None, np.asarray
@@ -86,7 +84,7 @@ def run_batch(configs: Sequence[Config], run: Any) -> list[dict[str, Any]]:
       f'are {jax.process_count()} processes; a batch of points takes none and '
       '1. Run one point at a time, for example with --executor inline.'
     )
-  with _usage_errors():
+  with errors.usage():
     task, rows = _task(config), run.place(_rows(configs))
     if isinstance(rows.dim.sharding, jax.NamedSharding):
       task = _on(rows.dim.sharding.mesh, task)
@@ -104,7 +102,7 @@ def row_bytes(config: Config) -> int:
   Args:
     config: As in `run`.
   """
-  with _usage_errors():
+  with errors.usage():
     task = _task(config, datasets.blank)
     method = _method([config])
     return subspace_training.Program(task, method, config).row_bytes()
@@ -229,15 +227,6 @@ def _split(mesh: jax.sharding.Mesh, batches: np.ndarray) -> jax.Array:
   return sharding.batch(
     mesh, batches.shape, lambda part: batches[..., part], dimension=2
   )
-
-
-@contextlib.contextmanager
-def _usage_errors() -> Iterator[None]:
-  """What is wrong with the config or the data shows before the first step."""
-  try:
-    yield
-  except (OSError, ValueError) as e:
-    raise errors.UsageError(str(e)) from e
 
 
 def _rows(configs: Sequence[Config]) -> subspace_training.Row:

@@ -62,11 +62,9 @@ def run(config: Config, run: Any) -> dict[str, Any]:
     the size D; the sha256 of what was trained. The status is 'diverged' if the
     last loss is not finite.
   """
-  try:
+  with errors.usage():
     task = language.make(data=config.data, model=config.model)
     program = Program(task, config)
-  except (OSError, ValueError) as e:
-    raise errors.UsageError(str(e)) from e
   stops = loop.stops(config.steps, -(-config.steps // config.evaluations))
 
   def advance(state, first, last):

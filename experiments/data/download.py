@@ -1,8 +1,12 @@
 """Downloading published files once, with a checksum."""
 
+import contextlib
 import pathlib
 import sys
 import tarfile
+import zipfile
+from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Sequence
 
 import pooch
@@ -26,16 +30,17 @@ def release(
   Raises:
     OSError: If no source could be reached, or none sends what was published.
   """
-  if not source.archive:
+  name = pathlib.PurePosixPath(source.urls[0]).name if source.urls else ''
+  if not name.endswith(('.tar.gz', '.zip')):
     for file in files:
       urls = [f'{url}/{file}' for url in source.urls]
       _retrieve(urls, source.files[file], folder / file)
     return
-  archive = folder / pathlib.PurePosixPath(source.urls[0]).name
+  archive = folder / name
   _retrieve(source.urls, source.archive, archive)
-  with tarfile.open(archive) as members:
+  with _members(archive) as read:
     for file in files:
-      _extract(members, file, folder / file)
+      _write(read(f'{source.inside}/{file}'.lstrip('/')), folder / file)
   archive.unlink()
 
 
@@ -47,7 +52,7 @@ def _retrieve(urls: Sequence[str], sha256: str, path: pathlib.Path) -> None:
       with _Bar(path.name) as bar:
         pooch.retrieve(
           url,
-          known_hash=f'sha256:{sha256}',
+          known_hash=f'sha256:{sha256}' if sha256 else None,
           fname=path.name,
           path=path.parent,
           downloader=pooch.HTTPDownloader(bar, chunk_size=2**16),
@@ -61,9 +66,24 @@ def _retrieve(urls: Sequence[str], sha256: str, path: pathlib.Path) -> None:
   )
 
 
-def _extract(archive: tarfile.TarFile, member: str, path: pathlib.Path) -> None:
-  """Writes one member, found by its exact name, to `path`."""
-  content = archive.extractfile(member).read()
+@contextlib.contextmanager
+def _members(path: pathlib.Path) -> Iterator[Callable[[str], bytes]]:
+  """Opens an archive; yields what returns a member, by its exact name."""
+  try:
+    if path.suffix == '.zip':
+      with zipfile.ZipFile(path) as archive:
+        yield archive.read
+    else:
+      with tarfile.open(path) as archive:
+        yield lambda name: archive.extractfile(name).read()
+  except (KeyError, zipfile.BadZipFile, tarfile.TarError) as error:
+    raise OSError(
+      f'{path.name} is not the archive that was published: {error}. Get it by '
+      'other means and name the folder of all data sets in PARAMSPACE_DATA.'
+    ) from None
+
+
+def _write(content: bytes, path: pathlib.Path) -> None:
   path.parent.mkdir(parents=True, exist_ok=True)
   part = path.with_name(path.name + '.part')
   part.write_bytes(content)

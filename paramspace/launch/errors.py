@@ -1,6 +1,8 @@
 """How a command ends: exit codes, and the exceptions that carry them."""
 
+import contextlib
 import errno
+from collections.abc import Iterator
 
 DONE = 0
 FAILED = 1
@@ -58,3 +60,23 @@ class Preempted(LaunchError):
   """Stopped on request, with everything saved: start me again."""
 
   code = PREEMPTED
+
+
+@contextlib.contextmanager
+def usage() -> Iterator[None]:
+  """Turns what reading a config and its data raises into a `UsageError`.
+
+  For what a study does before its first step: what is wrong with the config or
+  the data is one line then, not a traceback.
+
+  Example:
+    >>> with usage():
+    ...   raise ValueError('`rate` must be positive, got -1.')
+    Traceback (most recent call last):
+      ...
+    paramspace.launch.errors.UsageError: `rate` must be positive, got -1.
+  """
+  try:
+    yield
+  except (OSError, ValueError) as e:
+    raise UsageError(str(e)) from e

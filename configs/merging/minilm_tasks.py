@@ -1,0 +1,96 @@
+r"""all-MiniLM-L6-v2, tuned on six tasks on sentences, merged into one encoder.
+
+Papers: of the experiment, Ilharco et al, 2022,
+  https://arxiv.org/abs/2212.04089, and Yadav et al, 2023,
+  https://arxiv.org/abs/2306.01708; every method names its own.
+Run: paramspace reproduce configs/merging/minilm_tasks.py
+"""
+
+from collections.abc import Iterator
+
+import ml_collections
+
+FIGURE = 'experiments.figures.minilm_tasks'
+
+# Methods, with the coefficient that is chosen on validation texts. All else is
+# as published.
+SUM = (0.05, 0.1, 0.2, 0.3)  # Of a sum of six deltas.
+MEAN = (0.1, 0.2, 0.4, 0.8)  # Of a mean of those that agree.
+METHODS = {
+  'pretrained': (),
+  'single_task': (),
+  'linear': (),  # The average.
+  'task_arithmetic': ('scale', SUM),
+  'ties': ('scale', MEAN),
+  'breadcrumbs': ('scale', SUM),
+  'della': ('scale', MEAN),
+  'pcb': ('scale', MEAN),
+  'fisher': (),
+  'regmean': ('off_diagonal', (0.5, 0.9, 1.0)),
+  'widen': (),
+  'tsv': ('scale', (0.2, 0.4, 0.8, 1.2)),
+  'iso_c': ('scale', (0.4, 0.8, 1.2, 1.6)),
+  'opcm': (),
+  'adamerging': (),
+}
+# DARE before these.
+DROPPED = ('linear', 'task_arithmetic', 'ties', 'fisher', 'regmean')
+
+
+def get_config(scale: str = 'laptop') -> ml_collections.ConfigDict:
+  """Returns one point; `experiments/minilm_tasks` reads it."""
+  smoke = scale == 'smoke'
+  config = ml_collections.ConfigDict()
+  config.study = 'experiments.minilm_tasks'
+  config.scale = scale
+  config.seed = 0  # Of the fine-tuning too.
+  config.method = 'task_arithmetic'
+  config.coefficient = ''  # The option that is chosen, if there is one.
+  config.choices = ()
+  config.drop = 0.0  # The rate of DARE, before all else.
+  config.orders = 3  # Of OPCM.
+  config.adamerging = dict(
+    per='leaf', steps=2 if smoke else 40, learning_rate=0.01, batch_size=8
+  )
+  config.statistics_examples = 4 if smoke else 64  # For Fisher and RegMean.
+  config.examples = dict(
+    train=40 if smoke else 1_000,
+    validation=20 if smoke else 64,
+    test=20 if smoke else 256,
+  )
+  steps = lambda laptop: {'smoke': 3, 'laptop': laptop, 'paper': 3_000}[scale]
+  config.tasks = dict(
+    sst2=dict(length=40, steps=steps(150)),
+    cola=dict(length=20, steps=steps(400)),
+    rte=dict(length=80, steps=steps(150)),
+    trec=dict(length=16, steps=steps(150)),
+    subj=dict(length=40, steps=steps(100)),
+    mr=dict(length=40, steps=steps(150)),
+  )
+  # As in configs/merging/minilm_finetuning.py.
+  config.finetuning = dict(
+    model='all-MiniLM-L6-v2',
+    trained='params/block_.*',
+    examples=dict(
+      train=40 if smoke else None,
+      validation=20 if smoke else 128,
+      test=20 if smoke else 400,
+    ),
+    head_examples=40 if smoke else 1_000,
+    batch_size={'smoke': 4, 'laptop': 16, 'paper': 32}[scale],
+    optimizer=dict(name='adam', learning_rate=2e-4, warmup=0.1, decay=0.0),
+    nonfinite='stop',
+  )
+  config.execution = dict(log_every=20, checkpoint_seconds=120.0)
+  return config
+
+
+def sweep(scale: str = 'laptop') -> Iterator[dict]:
+  """Yields every method for each seed, and some after DARE."""
+  for seed in range(1 if scale == 'smoke' else 3):
+    for method, choice in METHODS.items():
+      point = {'seed': seed, 'method': method}
+      point |= dict(zip(('coefficient', 'choices'), choice, strict=False))
+      yield point
+      if method in DROPPED:
+        yield point | {'drop': 0.9}
