@@ -13,6 +13,7 @@ from paramspace.merging import _config
 from paramspace.merging import _layout
 from paramspace.merging import _polar
 from paramspace.merging import _stack
+from paramspace.merging import _svd
 
 
 @_config.recorded
@@ -98,14 +99,14 @@ def _leading(x: jax.Array, k: int) -> tuple[jax.Array, ...]:
   which the merge is indifferent. So it is finite where singular values are
   equal; where those of the two sides of k are, it is taken to be 0.
   """
-  u, s, v = jnp.linalg.svd(x, full_matrices=False)
+  u, s, v = _svd.svd(x)
   return u[..., :k], s[..., :k], v[..., :k, :]
 
 
 @_leading.defjvp
 def _leading_jvp(k: int, primals: tuple, tangents: tuple):
   (x,), (dx,) = primals, tangents
-  u, s, v = jnp.linalg.svd(x, full_matrices=False)
+  u, s, v = _svd.svd(x)
   turn, first = jnp.matrix_transpose, slice(k)
   over = lambda y: jnp.where(y != 0, 1 / jnp.where(y != 0, y, 1), 0)
   with jax.default_matmul_precision('highest'):

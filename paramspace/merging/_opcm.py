@@ -12,6 +12,7 @@ from paramspace import deltas
 from paramspace import trees
 from paramspace.merging import _layout
 from paramspace.merging import _stack
+from paramspace.merging import _svd
 
 
 class OpcmState(NamedTuple):
@@ -130,7 +131,7 @@ def _norm(leaves: Mapping[str, jax.Array]) -> jax.Array:
 
 def _projected(total: jax.Array, delta: jax.Array, alpha: float) -> jax.Array:
   """Returns a delta without what it has in the directions of the sum."""
-  u, s, v = jnp.linalg.svd(total, full_matrices=False)
+  u, s, v = _svd.svd(total)
   shares = _stack.ratio(jnp.cumsum(s), jnp.broadcast_to(jnp.sum(s), s.shape))
   # Where there is no sum yet, its singular vectors mean nothing.
   strong = (shares <= alpha) & (s[0] > 0)

@@ -3,6 +3,8 @@
 import jax
 import jax.numpy as jnp
 
+from paramspace.merging import _svd
+
 
 def factor(x: jax.Array) -> jax.Array:
   """Returns U V^T of matrices `[..., in, out]`, U S V^T = x: the polar factor.
@@ -17,7 +19,7 @@ def factor(x: jax.Array) -> jax.Array:
 
 @jax.custom_jvp
 def _tall(x: jax.Array) -> jax.Array:
-  u, _, v = jnp.linalg.svd(x, full_matrices=False)
+  u, _, v = _svd.svd(x)
   with jax.default_matmul_precision('highest'):
     return u @ v
 
@@ -25,7 +27,7 @@ def _tall(x: jax.Array) -> jax.Array:
 @_tall.defjvp
 def _tall_jvp(primals, tangents):
   (x,), (dx,) = primals, tangents
-  u, s, v = jnp.linalg.svd(x, full_matrices=False)
+  u, s, v = _svd.svd(x)
   turn = jnp.matrix_transpose
   over = lambda y: jnp.where(y > 0, 1 / jnp.where(y > 0, y, 1), 0)
   with jax.default_matmul_precision('highest'):

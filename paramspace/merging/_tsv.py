@@ -10,6 +10,7 @@ from paramspace.merging import _config
 from paramspace.merging import _layout
 from paramspace.merging import _polar
 from paramspace.merging import _stack
+from paramspace.merging import _svd
 
 
 @_config.recorded
@@ -61,7 +62,7 @@ def tsv(
 def _interleaved(d: jax.Array, weights: jax.Array) -> jax.Array:
   """Returns U S V^T of deltas `[n, L, in, out]`."""
   k = max(min(d.shape[2:]) // len(d), 1)
-  u, s, v = jnp.linalg.svd(jax.lax.stop_gradient(d), full_matrices=False)
+  u, s, v = _svd.svd(jax.lax.stop_gradient(d))
   u, s, v = u[..., :k], s[..., :k], v[..., :k, :]
   s = _stack.along(weights, s) * s
   beside = lambda x, axis: jnp.concatenate([*x], axis)

@@ -1,5 +1,8 @@
 """Methods that decompose kernels, and WIDEN, against NumPy."""
 
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +10,7 @@ import pytest
 
 from paramspace import merging
 from paramspace.merging import _polar
+from paramspace.merging import _svd
 
 
 def normal(seed, *shape):
@@ -265,3 +269,31 @@ def test_pcb_is_its_formula(version):
     kept.sum(0), 1e-12
   )
   np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
+
+
+MANY_LEAVES = """
+import jax, jax.numpy as jnp
+from paramspace import merging
+
+key = jax.random.key(0)
+base = {f'{i}/kernel': jnp.zeros((32, 32)) for i in range(6)}
+draw = lambda i, x: jax.random.normal(jax.random.fold_in(key, i), x.shape)
+tuned = {
+  m: jax.tree.map(lambda x, i=i: draw(i, x), base) for i, m in enumerate('abcdef')
+}
+recipe = merging.tsv()
+for _ in range(5):
+  jax.block_until_ready(merging.merge(base, tuned, recipe))
+"""
+
+
+def test_the_decompositions_of_several_leaves_do_not_wait_for_each_other():
+  # On two threads, batches of them did so in the first of these merges.
+  subprocess.run([sys.executable, '-c', MANY_LEAVES], check=True, timeout=120)
+
+
+def test_a_decomposition_under_vmap_is_that_of_each():
+  x = jax.random.normal(jax.random.key(0), (2, 3, 5, 4))
+  u, s, v = jax.jit(jax.vmap(_svd.svd))(x)
+  assert (u.shape, s.shape, v.shape) == ((2, 3, 5, 4), (2, 3, 4), (2, 3, 4, 4))
+  np.testing.assert_allclose(u * s[..., None, :] @ v, x, atol=1e-5)
