@@ -279,7 +279,7 @@ key = jax.random.key(0)
 base = {f'{i}/kernel': jnp.zeros((32, 32)) for i in range(6)}
 draw = lambda i, x: jax.random.normal(jax.random.fold_in(key, i), x.shape)
 tuned = {
-  m: jax.tree.map(lambda x, i=i: draw(i, x), base) for i, m in enumerate('abcdef')
+  m: jax.tree.map(lambda x: draw(ord(m), x), base) for m in 'abcdef'
 }
 recipe = merging.tsv()
 for _ in range(5):
