@@ -55,9 +55,8 @@ def run(config: Config, run: Any) -> dict[str, Any]:
     }
 
   tried, chosen = {}, None
-  with run.progress(len(way.values), config.method) as bar:
-    for value in way.values:
-      candidates = way.merge(bench, models, value)
+  with run.progress(way.tries, config.method) as bar:
+    for value, candidates in way.merge(bench, models):
       found = [measure(params, 'validation') for params in candidates]
       tried[value] = statistics.mean(_mean(x) for x in found)
       if chosen is None or tried[value] > tried[chosen[0]]:

@@ -2,8 +2,8 @@
 
 import functools
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Mapping
-from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
@@ -28,14 +28,14 @@ class Way(NamedTuple):
   """How a point merges.
 
   Attributes:
-    values: Of the coefficient, to choose from.
-    merge: `(bench, models, value) -> encoders`; several where the way has
-      something that is not chosen, such as an order.
+    tries: How many coefficients there are to choose from.
+    merge: `(bench, models)`; yields each of them with the encoders it leads to,
+      several where there is something that is not chosen, such as an order.
     by_task: Whether an encoder is one for each task instead.
   """
 
-  values: Sequence[float]
-  merge: Callable[[tuned.Bench, Models, float], list[Any]]
+  tries: int
+  merge: Callable[[tuned.Bench, Models], Iterator[tuple[float, list[Any]]]]
   by_task: bool = False
 
 
@@ -54,30 +54,27 @@ def make(config: ml_collections.ConfigDict) -> Way:
   if name not in merging.__all__:
     known = [*_OTHERS, *merging.__all__]
     raise ValueError(resolve.unknown('method', name, known))
-  if not config.coefficient:
-    values = [_recipe(name)]
-  elif config.coefficient == 'scale':  # One program for all of them.
-    values = [_recipe(name)._replace(scale=value) for value in config.choices]
-  else:
-    values = [
-      _recipe(name, config.coefficient, value) for value in config.choices
-    ]
-  recipes = dict(zip(config.choices or (1.0,), values, strict=True))
+  choices, scaled = config.choices, config.coefficient == 'scale'
+  options = [
+    () if scaled else (config.coefficient, value) for value in choices
+  ] or [()]
+  recipes = [_recipe(name, *option) for option in options]
 
-  def merge(bench, models, value):
-    params = _dropped(config, bench, models)
-    known = _statistics.gather(config, bench, models, name)
-    return [
-      merging.merge(
-        bench.encoder.params,
-        params,
-        recipes[value],
-        statistics=known,
-        key=jax.random.key(config.seed),
-      )
-    ]
+  def merge(bench, models):
+    origin = bench.encoder.params
+    one = functools.partial(
+      merging.merge,
+      origin,
+      _dropped(config, bench, models),
+      statistics=_statistics.gather(config, bench, models, name),
+      key=jax.random.key(config.seed),
+    )
+    if scaled:
+      delta = deltas.subtract(one(recipes[0]._replace(scale=1.0)), origin)
+    for value, recipe in zip(choices or (1.0,), recipes, strict=True):
+      yield value, [deltas.add(origin, delta, value) if scaled else one(recipe)]
 
-  return Way(tuple(recipes), merge)
+  return Way(len(recipes), merge)
 
 
 @functools.cache
@@ -102,13 +99,19 @@ def _dropped(
 
 def _pretrained(config: ml_collections.ConfigDict) -> Way:
   del config
-  return Way((1.0,), lambda bench, models, value: [bench.encoder.params])
+  return _once(lambda bench, models: [bench.encoder.params])
 
 
 def _single_task(config: ml_collections.ConfigDict) -> Way:
   del config
   each = lambda models: {name: model.params for name, model in models.items()}
-  return Way((1.0,), lambda bench, models, value: [each(models)], by_task=True)
+  way = _once(lambda bench, models: [each(models)])
+  return way._replace(by_task=True)
+
+
+def _once(encoders: Callable[[tuned.Bench, Models], list[Any]]) -> Way:
+  """Returns a way that has nothing to choose."""
+  return Way(1, lambda bench, models: iter([(1.0, encoders(bench, models))]))
 
 
 def _opcm(config: ml_collections.ConfigDict) -> Way:
@@ -116,8 +119,7 @@ def _opcm(config: ml_collections.ConfigDict) -> Way:
   orders = np.random.default_rng(config.seed)
   method = _continual()
 
-  def merge(bench, models, value):
-    del value
+  def merge(bench, models):
     origin, found = bench.encoder.params, []
     for _ in range(config.orders):
       state = method.init(origin)
@@ -126,7 +128,7 @@ def _opcm(config: ml_collections.ConfigDict) -> Way:
       found.append(method.value(origin, state))
     return found
 
-  return Way((1.0,), merge)
+  return _once(merge)
 
 
 @functools.cache
@@ -139,8 +141,7 @@ def _adamerging(config: ml_collections.ConfigDict) -> Way:
   """Finds coefficients that make answers to validation texts sure."""
   of = config.adamerging
 
-  def merge(bench, models, value):
-    del value
+  def merge(bench, models):
     found = merging.adamerging(
       functools.partial(_entropy, bench, models),
       bench.encoder.params,
@@ -151,7 +152,7 @@ def _adamerging(config: ml_collections.ConfigDict) -> Way:
     )
     return [found.params]
 
-  return Way((1.0,), merge)
+  return _once(merge)
 
 
 def _entropy(
