@@ -79,7 +79,7 @@ def sweep(scale: str = 'laptop') -> Iterator[dict]:
   """Yields the methods for each way to fine-tune."""
   smoke = scale == 'smoke'
   yield from axes.product(
-    axes.over('seed', range(1 if smoke else 2)),
+    axes.over('seed', range(3 if scale == 'paper' else 1)),
     axes.over('task', ('trec',) if smoke else ('sst2', 'trec')),
     axes.chained(
       *(

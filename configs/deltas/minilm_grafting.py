@@ -60,7 +60,7 @@ def sweep(scale: str = 'laptop') -> Iterator[dict]:
   """Yields every kind of mask at every fraction."""
   smoke = scale == 'smoke'
   yield from axes.product(
-    axes.over('seed', range(1 if smoke else 2)),
+    axes.over('seed', range(3 if scale == 'paper' else 1)),
     axes.over('density', (0.1,) if smoke else (1e-4, 1e-3, 0.01, 0.1, 0.3)),
     axes.over('mask', ('learned', 'top_movement', 'random')),
   )

@@ -13,7 +13,20 @@ from experiments.figures import series
 from experiments.figures import style
 
 COLUMNS = ('method', 'n', 'mean', 'std', 'validation', 'coefficients')
-TITLES = {'linear': 'average', 'single_task': 'single-task'}
+TITLES = {
+  'adamerging': 'AdaMerging',
+  'della': 'DELLA',
+  'fisher': 'Fisher',
+  'iso_c': 'Iso-C',
+  'linear': 'average',
+  'opcm': 'OPCM',
+  'pcb': 'PCB',
+  'regmean': 'RegMean',
+  'single_task': 'single-task',
+  'ties': 'TIES',
+  'tsv': 'TSV',
+  'widen': 'WIDEN',
+}
 ENDS = ('pretrained', 'single-task')
 DROPPED = 'DARE, '
 
@@ -84,18 +97,18 @@ def summary(results: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     a 95% bootstrap interval over seeds. `opcm_orders` is the deviation over
     orders.
   """
-  rows = {row['method']: row for row in table(results)}
-  of = {name: series.split(row['accuracies']) for name, row in rows.items()}
-  entries = {_key(name): bootstrap.estimate(x) for name, x in of.items()}
+  rows = {_key(row['method']): row for row in table(results)}
+  of = {key: series.split(row['accuracies']) for key, row in rows.items()}
+  entries = {key: bootstrap.estimate(x) for key, x in of.items()}
   for better, worse in (
-    ('task arithmetic', 'average'),
-    ('ties', 'task arithmetic'),
+    ('task_arithmetic', 'average'),
+    ('ties', 'task_arithmetic'),
     ('regmean', 'ties'),
     ('adamerging', 'ties'),
   ):
     if better in of and worse in of and len(of[better]) == len(of[worse]):
       gain = bootstrap.estimate(of[better] - of[worse])
-      entries[f'{_key(better)}_over_{_key(worse)}'] = gain
+      entries[f'{better}_over_{worse}'] = gain
   if 'opcm' in rows:
     entries['opcm_orders'] = rows['opcm']['within']
   return entries
