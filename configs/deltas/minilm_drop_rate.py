@@ -9,8 +9,8 @@ Expect: the mean accuracy of SST-2 and TREC, one seed, masks drawn twice, is
   keeps .900 at a rate of .9, .887 at .99, and .359 at .999; without rescaling
   .817 and .782, by magnitude .882 and .800. After steps five times as
   large (rms .0045, accuracy .855) DARE has .843 at .9, and fails at .99, with
-  .410, where DAREx-q has .806 by labels, .777 by change, .756 analytic; magnitude
-  .814. A pull towards the base (rms .0018, accuracy .896) leaves DARE
+  .410, where DAREx-q has .806 by labels, .777 by change and .756 analytic, and
+  magnitude .814. A pull towards the base (rms .0018, accuracy .896) leaves DARE
   .829 at .99.
 """
 
