@@ -2,10 +2,9 @@ r"""The speed of merging, beside mergekit's on the same arrays.
 
 Run: paramspace reproduce configs/benchmarks/merging.py
 Time: 3.5 min on 2 cores.
-Expect: times as fast as mergekit, and what is asked for: linear 1.4 (0.7 to 2.7),
-  1; task arithmetic 3.5 (1.0 to 9.7), 4; TIES 16.1 (13.0 to 19.2), 10;
-  DARE-TIES 2.7 (2.5 to 2.9), 5; DELLA 2.6 (2.3 to 2.7), 10. Three are
-  missed.
+Expect: times as fast as mergekit, and what is asked for: linear 1.4 (0.7 to
+  2.7), 1; task arithmetic 3.5 (1.0 to 9.7), 4; TIES 16.1 (13.0 to 19.2), 10;
+  DARE-TIES 2.7 (2.5 to 2.9), 5; DELLA 2.6 (2.3 to 2.7), 10. Three are missed.
 Peer: a CPU build of PyTorch, then pip install 'paramspace[benchmark]'. Without
   mergekit our side is measured alone.
 """
