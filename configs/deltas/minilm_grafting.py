@@ -3,6 +3,15 @@ r"""all-MiniLM-L6-v2, fine-tuned: accuracy against the fraction that is grafted.
 Paper: Panigrahi et al, 2023, https://arxiv.org/abs/2302.06600: .01% of the
   parameters of RoBERTa-base are enough for 95% of what fine-tuning gives.
 Run: paramspace reproduce configs/deltas/minilm_grafting.py
+Time: a quarter of an hour on 2 cores, with the fine-tuning (4 runs).
+Expect: of what fine-tuning gives on four tasks, one seed, at .01%, .1%, 1%, 10%
+  and 30% of the delta: learned masks 1%, 6%, 28%, 84%, 97%; the top
+  movement 1%, 0%, 12%, 81%, 106%; random 0%, 1%, 3%, 24%, 72%.
+  So .01% is not enough here. Two tasks share 1.8% of a learned mask
+  of 1%, 2.5% of the top movement, and 1% by chance.
+
+The rate of the learned masks is a hundred times the paper's: at 10^7 none of
+these deltas' masks moves within 20 steps.
 """
 
 from collections.abc import Iterator
@@ -10,6 +19,7 @@ from collections.abc import Iterator
 import ml_collections
 
 from paramspace.launch import axes
+from paramspace.launch import claims
 
 FIGURE = 'experiments.figures.grafting'
 
@@ -64,3 +74,14 @@ def sweep(scale: str = 'laptop') -> Iterator[dict]:
     axes.over('density', (0.1,) if smoke else (1e-4, 1e-3, 0.01, 0.1, 0.3)),
     axes.over('mask', ('learned', 'top_movement', 'random')),
   )
+
+
+def claim(scale: str = 'laptop') -> list[claims.Claim]:
+  """Returns what the sweep should find."""
+  if scale != 'laptop':
+    return []
+  return [
+    claims.Claim('learned_0.1_share', None, 0.835, 0.3, 'ours'),
+    claims.Claim('top_movement_0.1_share', None, 0.810, 0.3, 'ours'),
+    claims.Claim('top_movement_0.3_share', None, 1.057, 0.3, 'ours'),
+  ]

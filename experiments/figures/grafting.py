@@ -102,15 +102,13 @@ def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
       continue
     x = [row['density'] for row in line]
     color = f'C{i}'
-    axes.plot(x, [r['mean'] for r in line], '.-', color=color, label=title)
+    axes.plot(x, [r['share'] for r in line], '.-', color=color, label=title)
     axes.plot(x, [r['overlap'] for r in line], '.:', color=color, alpha=0.5)
-  for name in 'tuned', 'pretrained':
-    height = np.mean([row[name] for row in rows])
+  for height in 0, 1:
     axes.axhline(height, color=style.GREY, linewidth=0.8, zorder=0)
-    axes.annotate(name, (min(r['density'] for r in rows), height), va='bottom')
   axes.plot([], [], ':', color=style.GREY, label='overlap of two tasks')
   axes.set_xscale('log')
   axes.xaxis.set_major_formatter(ticker.StrMethodFormatter('{x:g}'))
   axes.set_xlabel('fraction of the delta that is grafted')
-  axes.set_ylabel('accuracy, mean of the tasks')
+  axes.set_ylabel('share of what fine-tuning gives')
   axes.legend()
