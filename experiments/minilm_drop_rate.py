@@ -53,7 +53,7 @@ def run(config: Config, run: Any) -> dict[str, Any]:
   )
   origin = bench.encoder.params
   delta = deltas.subtract(model.params, origin)
-  judge = functools.partial(_accuracy, bench, config.task, model.head)
+  judge = functools.partial(tuned.accuracy, bench, config.task, model.head)
   choose, draws = _METHODS[config.method](config, bench, model, delta)
   accuracies, chosen = [], []
   with run.progress(
@@ -73,16 +73,6 @@ def run(config: Config, run: Any) -> dict[str, Any]:
     'tuned': model.tuned,
     'delta_rms': _rms(delta),
   }
-
-
-def _accuracy(
-  bench: tuned.Bench,
-  task: str,
-  head: base.Params,
-  params: base.Params,
-  split: str,
-) -> float:
-  return tuned.accuracies(bench, params, {task: head}, split)[task]
 
 
 def _rms(delta: base.Params) -> float:
@@ -108,7 +98,7 @@ def _magnitude(config, bench, model, delta):
 def _by_score(config, bench, model, delta):
   """DAREx-q, with the labels of the validation."""
   score = functools.partial(
-    _accuracy, bench, config.task, model.head, split='validation'
+    tuned.accuracy, bench, config.task, model.head, split='validation'
   )
 
   def choose(rate):
@@ -154,7 +144,9 @@ def _analytic(config, bench, model, delta):
       q = deltas.analytic_q(delta, rate, means, eta)
       prune = deltas.drop_tuned(rate, q)
       params = deltas.add(origin, prune(key, delta))
-      score = _accuracy(bench, config.task, model.head, params, 'validation')
+      score = tuned.accuracy(
+        bench, config.task, model.head, params, 'validation'
+      )
       if best is None or score > best[0]:
         best = score, prune, _mean(q)
     return best[1:]

@@ -56,8 +56,9 @@ def run(config: Config, run: Any) -> dict[str, Any]:
       delta = deltas.subtract(model.params, origin)
       masks[name] = _MASKS[config.mask](config, bench, name, model, delta)
       grafted = deltas.add(origin, _marked(masks[name], delta))
-      found = tuned.accuracies(bench, grafted, {name: model.head}, 'test')
-      result[f'grafted_{name}'] = found[name]
+      result[f'grafted_{name}'] = tuned.accuracy(
+        bench, name, model.head, grafted, 'test'
+      )
       result[f'pretrained_{name}'] = model.pretrained
       result[f'tuned_{name}'] = model.tuned
       bar.advance(1, accuracy=result[f'grafted_{name}'])

@@ -48,9 +48,7 @@ def run(config: Config, run: Any) -> dict[str, Any]:
   def measure(params: Any, split: str) -> dict[str, float]:
     by_task = params if way.by_task else dict.fromkeys(names, params)
     return {
-      task: tuned.accuracies(bench, by_task[task], {task: heads[task]}, split)[
-        task
-      ]
+      task: tuned.accuracy(bench, task, heads[task], by_task[task], split)
       for task in names
     }
 

@@ -155,22 +155,16 @@ def ensure(run: Any, configs: Sequence[Config]) -> list[Tuned]:
   return found
 
 
-def accuracies(
-  bench: Bench,
-  params: base.Params,
-  heads: Mapping[str, base.Params],
-  split: str,
-) -> dict[str, float]:
-  """Returns the accuracy on every task.
+def accuracy(
+  bench: Bench, task: str, head: base.Params, params: base.Params, split: str
+) -> float:
+  """Returns the accuracy of an encoder on a task.
 
   Args:
     bench: Tasks and judge.
-    params: An encoder.
-    heads: By task.
+    task: The task's name.
+    head: Its head.
+    params: The encoder.
     split: `'validation'` or `'test'`.
   """
-  parts = getattr(bench, split)
-  return {
-    task: bench.judge(params, head, parts[task]).accuracy
-    for task, head in heads.items()
-  }
+  return bench.judge(params, head, getattr(bench, split)[task]).accuracy
