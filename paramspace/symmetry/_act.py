@@ -1,0 +1,78 @@
+"""theta -> g.theta."""
+
+import jax
+import jax.numpy as jnp
+
+from paramspace import base
+from paramspace import trees
+from paramspace.symmetry import _axis
+from paramspace.symmetry import _element
+from paramspace.symmetry import _spec
+
+
+def act(
+  spec: _spec.Spec, element: _element.Element, params: base.Params
+) -> base.Params:
+  """Returns the parameters permuted, which compute the same function.
+
+  Along an axis that a group g permutes, `new[i] = old[g[i]]`; where the group
+  is one for each index h of another group s, `new[h, i] = old[s[h], g[h, i]]`.
+
+  Args:
+    spec: A specification, closed over or static under `jit`.
+    element: An element, `{group: int32[*over, size]}`.
+    params: A tree of the specification's leaves and shapes.
+
+  Returns:
+    A tree like `params`, its entries the same to the bit.
+
+  Raises:
+    ValueError: Naming the leaf or the group that does not fit.
+  """
+  leaves = _spec.fit(spec, params)
+  _element.check(spec, element)
+  moved = {
+    name: act_on_leaf(spec, element, name, x) for name, x in leaves.items()
+  }
+  return trees.replace(params, moved)
+
+
+def act_on_leaf(
+  spec: _spec.Spec, element: _element.Element, name: str, leaf: jax.Array
+) -> jax.Array:
+  """Returns one leaf permuted; see `act`."""
+  found = _axis.places(spec.leaves[name])
+  froms: dict[int, jax.Array] = {}
+  for place in found:
+    if place.factor.name in element:
+      ahead = _ahead(spec, element, name, place, found, leaf.ndim)
+      still = _along(jnp.arange(leaf.shape[place.axis]), place.axis, leaf.ndim)
+      froms[place.axis] = froms.get(place.axis, still) + ahead
+  for axis in [k for k, at in froms.items() if at.size == at.shape[k]]:
+    leaf = jnp.take(
+      leaf, froms.pop(axis).reshape(-1), axis, unique_indices=True
+    )
+  if not froms:
+    return leaf
+  grid = [
+    froms.get(k, _along(jnp.arange(n), k, leaf.ndim))
+    for k, n in enumerate(leaf.shape)
+  ]
+  return leaf[tuple(grid)]
+
+
+def _ahead(spec, element, name, place, found, ndim):
+  """Returns how far ahead on its axis each entry comes from, by this factor."""
+  own = _along(jnp.asarray(place.coordinate), place.axis, ndim)
+  at = []
+  for over in spec.groups[place.factor.name].over:
+    index = _spec.index_of(place, over, found, name)
+    at.append(_along(jnp.asarray(index.coordinate), index.axis, ndim))
+  source = element[place.factor.name][(*at, own)]
+  inside = _along(jnp.asarray(place.inside), place.axis, ndim)
+  return jnp.where(inside, (source - own) * place.stride, 0)
+
+
+def _along(x, axis, ndim):
+  """Returns `x` as an array of `ndim` dimensions along one of them."""
+  return jnp.reshape(x, [-1 if k == axis else 1 for k in range(ndim)])
