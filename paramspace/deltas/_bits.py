@@ -1,4 +1,9 @@
-"""Random bits, one word per entry of a leaf."""
+"""Random bits of the entries of a leaf."""
+
+import functools
+import math
+import operator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +13,7 @@ from paramspace import base
 
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))  # Of rounds 0-3, 4-7, 8-11, ...
 PARITY = 0x1BD11BDA
+CHUNKS = 8  # Of a leaf's rows, on CPU.
 
 
 def draw(key: base.PRNGKey, shape: tuple[int, ...]) -> jax.Array:
@@ -36,6 +42,71 @@ def draw(key: base.PRNGKey, shape: tuple[int, ...]) -> jax.Array:
   block = rows, jnp.where(late, columns - half, columns)
   first, second = _threefry(jax.random.key_data(key), *block)
   return jnp.where(late, second, first).reshape(shape)
+
+
+def below(key: base.PRNGKey, shape: tuple[int, ...], words: int) -> jax.Array:
+  """Returns bool `[*s]`, each true with probability `words` / 2^32.
+
+  A function of the key and the shape alone. A block of Threefry serves four
+  entries of a row, a quarter of the row apart: each of its two words, and each
+  with its halves swapped. So each entry has a word that is uniform, while two
+  that share one are independent but for terms of 2^-16.
+
+  Args:
+    key: A typed key. One that is not Threefry's goes to `jax.random.bits`.
+    shape: The shape of the leaf.
+    words: How many of the 2^32 words are below; in [0, 2^32).
+  """
+  limit = jnp.uint32(words)
+  if str(jax.random.key_impl(key)) != 'threefry2x32':
+    return jax.random.bits(key, shape, jnp.uint32) < limit
+  *leading, m = shape or (1,)
+  rows, quarter = math.prod(leading), -(-m // 4)
+  flags = lax.platform_dependent(
+    jax.random.key_data(key),
+    cpu=functools.partial(_by_chunks, limit, rows, quarter),
+    default=lambda data: _flags(_packed(limit, 0, rows, quarter, data)),
+  )
+  return flags[:, :m].reshape(shape)
+
+
+def _by_chunks(
+  limit: jax.Array, rows: int, quarter: int, key: jax.Array
+) -> jax.Array:
+  """Returns the flags of all rows, a chunk at a time.
+
+  What a loop returns, XLA lays out in memory. On CPU it would compute every
+  block four times instead, once for each entry that the block serves, and
+  what reads the flags would not be vectorised.
+  """
+  chunks = max(min(CHUNKS, rows), 1)
+  height = -(-rows // chunks)
+  starts = jnp.arange(chunks, dtype=jnp.uint32) * jnp.uint32(height)
+  one = lambda start: _packed(limit, start, height, quarter, key)
+  flags = lax.map(_flags, lax.map(one, starts))
+  return flags.reshape(-1, 4 * quarter)[:rows]
+
+
+def _flags(packed: jax.Array) -> jax.Array:
+  """Returns bool `[rows, 4 quarter]`, of four flags a byte."""
+  rows, quarter = packed.shape
+  place = lax.broadcasted_iota(jnp.uint8, (1, 4, 1), 1)
+  flags = (packed.reshape(rows, 1, quarter) >> place) & jnp.uint8(1)
+  return (flags != 0).reshape(rows, 4 * quarter)
+
+
+def _packed(
+  limit: jax.Array, start: Any, rows: int, quarter: int, key: jax.Array
+) -> jax.Array:
+  """Returns four flags a byte, uint8 `[rows, quarter]`, from row `start`."""
+  shape = rows, quarter
+  row = jnp.uint32(start) + lax.broadcasted_iota(jnp.uint32, shape, 0)
+  words = _threefry(key, row, lax.broadcasted_iota(jnp.uint32, shape, 1))
+  swapped = [(x << jnp.uint32(16)) | (x >> jnp.uint32(16)) for x in words]
+  flags = [(x < limit).astype(jnp.uint8) for x in [*words, *swapped]]
+  return functools.reduce(
+    operator.or_, [x << jnp.uint8(i) for i, x in enumerate(flags)]
+  )
 
 
 def _threefry(

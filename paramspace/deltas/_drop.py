@@ -61,7 +61,7 @@ def drop(rate: float, rescale: str | float | None = 'inverse') -> _prune.Prune:
       return jnp.zeros_like(x)
     if kept == WORDS:
       return _divided(x, divisors.get(rescale, rescale))
-    marked = _bits.draw(key, x.shape) < jnp.uint32(kept)
+    marked = _bits.below(key, x.shape, kept)
     if rescale == 'l1':
       return same_l1(x, jnp.where(marked, x, 0))
     return jnp.where(marked, _divided(x, divisors.get(rescale, rescale)), 0)

@@ -31,7 +31,6 @@ def consensus(
     raise ValueError(f"{compat} has no scope but 'leaf', got {scope!r}.")
 
   def apply(known: dict, leaf: base.Leaf):
-    leaf = _stack.stored(leaf)
     scaled = _stack.scaled(leaf.weights, leaf.deltas)
     votes = scaled if compat == 'mergekit' else [*leaf.deltas]
     elected = _elected(votes, sign)
@@ -51,7 +50,7 @@ def consensus(
     return base.Combine(apply)
 
   def observe(known: dict, leaf: base.Leaf):
-    return jnp.sum(_elected(leaf.deltas, sign), dtype=jnp.int32)
+    return _stack.count(_elected(leaf.deltas, sign))
 
   def conclude(known: dict, seen: jax.Array):
     return known | {'majority': jnp.sign(seen)}

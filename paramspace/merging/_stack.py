@@ -9,6 +9,8 @@ import jax.numpy as jnp
 
 from paramspace import base
 
+EXACT = 1 << 24  # Up to here float32 has all integers.
+
 
 def along(weights: jax.Array, stack: jax.Array) -> jax.Array:
   """Returns weights `[n]` as `[n, 1, ...]`, to multiply a stack `[n, *s]`."""
@@ -50,6 +52,18 @@ def summed(xs: jax.Array | Sequence[jax.Array]) -> jax.Array:
   On CPU, XLA reduces a leading axis forty times slower.
   """
   return functools.reduce(operator.add, [*xs])
+
+
+def count(votes: jax.Array) -> jax.Array:
+  """Returns the sum of votes of -1, 0 and 1, int32.
+
+  Of each row as a product with ones, which is exact in float32 up to 2^24 and
+  on CPU faster than a sum.
+  """
+  if votes.ndim and votes.shape[-1] < EXACT:
+    wide = votes.astype(jnp.float32)
+    votes = (wide @ jnp.ones(votes.shape[-1])).astype(jnp.int32)
+  return jnp.sum(votes, dtype=jnp.int32)
 
 
 def norms(stack: jax.Array) -> jax.Array:
