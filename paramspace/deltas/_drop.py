@@ -71,10 +71,19 @@ def drop(rate: float, rescale: str | float | None = 'inverse') -> _prune.Prune:
 
 def same_l1(before: jax.Array, after: jax.Array) -> jax.Array:
   """Returns `after`, scaled so that its L1 norm is that of `before`."""
-  norm = lambda x: jnp.sum(jnp.abs(jax.lax.stop_gradient(trees.widen(x))))
-  left = norm(after)
-  scale = jnp.where(left > 0, norm(before) / jnp.where(left > 0, left, 1), 1)
+  norm, left = _l1_norms(before, after)
+  scale = jnp.where(left > 0, norm / jnp.where(left > 0, left, 1), 1)
   return (trees.widen(after) * scale).astype(after.dtype)
+
+
+def _l1_norms(a: jax.Array, b: jax.Array) -> list[jax.Array]:
+  """Returns both L1 norms; in one pass, for what is not stored is made once."""
+  pair = [jnp.abs(jax.lax.stop_gradient(trees.widen(x))) for x in (a, b)]
+  if a.ndim > 1:
+    none = jnp.zeros((), pair[0].dtype)
+    both = lambda x, y: (x[0] + y[0], x[1] + y[1])
+    pair = jax.lax.reduce(tuple(pair), (none, none), both, (a.ndim - 1,))
+  return [jnp.sum(x) for x in pair]
 
 
 def _divided(x: jax.Array, q: float) -> jax.Array:
