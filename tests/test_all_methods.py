@@ -404,9 +404,41 @@ TABLES = {
       'opcm',
     ),
   ),
+  'probes': (
+    {},
+    (
+      'barrier',
+      'bezier',
+      'curve',
+      'curve_trainer',
+      'fresh_batch_stats',
+      'line',
+      'plane',
+      'point',
+      'polygon',
+      'simplex',
+      'train_curve',
+    ),
+  ),
   'reparam': (
     REPARAMS,
     ('count', 'fingerprint', 'load', 'merge', 'rebase', 'save'),
+  ),
+  'symmetry': (
+    {},
+    (
+      'act',
+      'act_on_leaf',
+      'blocks',
+      'check',
+      'compose',
+      'factors',
+      'fit',
+      'identity',
+      'inverse',
+      'random',
+      'shapes',
+    ),
   ),
 }
 NO_METHODS = ('cli', 'files', 'launch')  # Packages without methods.
