@@ -62,7 +62,8 @@ def count(votes: jax.Array) -> jax.Array:
   """
   if votes.ndim and votes.shape[-1] < EXACT:
     wide = votes.astype(jnp.float32)
-    votes = (wide @ jnp.ones(votes.shape[-1])).astype(jnp.int32)
+    ones = jnp.ones(wide.shape[-1], wide.dtype)
+    votes = (wide @ ones).astype(jnp.int32)
   return jnp.sum(votes, dtype=jnp.int32)
 
 
