@@ -46,16 +46,20 @@ def act_on_leaf(
   for place in found:
     if place.factor.name in element:
       ahead = _ahead(spec, element, name, place, found, leaf.ndim)
-      still = _along(jnp.arange(leaf.shape[place.axis]), place.axis, leaf.ndim)
+      still = _along(
+        jnp.arange(leaf.shape[place.axis], dtype=jnp.int32),
+        place.axis,
+        leaf.ndim,
+      )
       froms[place.axis] = froms.get(place.axis, still) + ahead
   for axis in [k for k, at in froms.items() if at.size == at.shape[k]]:
     leaf = jnp.take(
-      leaf, froms.pop(axis).reshape(-1), axis, unique_indices=True
+      leaf, froms.pop(axis).reshape(-1), axis, mode='clip', unique_indices=True
     )
   if not froms:
     return leaf
   grid = [
-    froms.get(k, _along(jnp.arange(n), k, leaf.ndim))
+    froms.get(k, _along(jnp.arange(n, dtype=jnp.int32), k, leaf.ndim))
     for k, n in enumerate(leaf.shape)
   ]
   return leaf[tuple(grid)]
@@ -63,11 +67,13 @@ def act_on_leaf(
 
 def _ahead(spec, element, name, place, found, ndim):
   """Returns how far ahead on its axis each entry comes from, by this factor."""
-  own = _along(jnp.asarray(place.coordinate), place.axis, ndim)
+  own = _along(jnp.asarray(place.coordinate, jnp.int32), place.axis, ndim)
   at = []
   for over in spec.groups[place.factor.name].over:
     index = _spec.index_of(place, over, found, name)
-    at.append(_along(jnp.asarray(index.coordinate), index.axis, ndim))
+    at.append(
+      _along(jnp.asarray(index.coordinate, jnp.int32), index.axis, ndim)
+    )
   source = element[place.factor.name][(*at, own)]
   inside = _along(jnp.asarray(place.inside), place.axis, ndim)
   return jnp.where(inside, (source - own) * place.stride, 0)

@@ -78,13 +78,17 @@ def factors(axis: Axis) -> Iterator[Factor]:
 
 def places(axes: tuple[Axis, ...]) -> list[Place]:
   """Returns where the named factors of a leaf are."""
+  return [p for p in all_places(axes) if p.factor.name is not None]
+
+
+def all_places(axes: tuple[Axis, ...]) -> list[Place]:
+  """Returns where the factors of a leaf are, also those that stay."""
   found = []
   for k, axis in enumerate(axes):
     n = size(axis)
     whole = np.ones(n, bool), np.arange(n)
     for factor, stride, inside, at in _places(axis, 1, *whole):
-      if factor.name is not None:
-        found.append(Place(k, factor, stride, inside, np.where(inside, at, 0)))
+      found.append(Place(k, factor, stride, inside, np.where(inside, at, 0)))
   return found
 
 
