@@ -17,9 +17,10 @@ def describe(spec: _spec.Spec) -> str:
     spec: A specification.
 
   Returns:
-    Text: for each group its size, the groups that its permutation depends on,
-    and where it is, as leaf and axis; then the notes. On an axis of several
-    parts the group is `*` and the others are their sizes, as in `(2 * 4)+7`.
+    Text: for each group its size, its name, the groups for each index of which
+    it has another permutation, and where it is, as leaf and axis; then the
+    notes. On an axis of several parts the group is `*` and the others are their
+    sizes, as in `(2 * 4)+7`.
 
   Example:
     >>> import jax.numpy as jnp
@@ -28,8 +29,8 @@ def describe(spec: _spec.Spec) -> str:
     >>> rules = {'in': '_ hidden', 'out': 'hidden _'}
     >>> print(symmetry.describe(symmetry.from_rules(params, rules)))
     1 group, 10^1.4 elements; on 2 of 2 leaves
-    group   size  depends on  where (leaf: axis)
-    hidden     4              in: 1, out: 0
+    4  hidden
+           in: 1, out: 0
   """
   where = occurrences(spec)
   touched = {leaf for at in where.values() for leaf, _ in at}
@@ -39,7 +40,7 @@ def describe(spec: _spec.Spec) -> str:
     f'{len(touched)} of {len(spec.leaves)} leaves'
   ]
   if spec.groups:
-    lines += _table(spec, where)
+    lines += _entries(spec, where)
   for note in spec.notes:
     lines += textwrap.wrap(
       f'note: {note}', WIDTH, subsequent_indent='  ', break_on_hyphens=False
@@ -58,25 +59,23 @@ def occurrences(spec: _spec.Spec) -> dict[str, list[tuple[str, int]]]:
   return {name: list(at) for name, at in where.items()}
 
 
-def _table(spec, where):
-  """Returns the rows, in columns, the last wrapped."""
-  heads = ('group', 'size', 'depends on', 'where (leaf: axis)')
-  rows = [heads]
-  for name, group in spec.groups.items():
-    over = ', '.join(group.over) if group.moves else '(stays)'
-    rows.append((name, str(group.size), over, _where(spec, name, where[name])))
-  first, second, third = (max(len(row[k]) for row in rows) for k in range(3))
+def _entries(spec, where):
+  """Returns the lines of the groups, sizes and names in columns."""
+  width = max(len(str(group.size)) for group in spec.groups.values())
   lines = []
-  for name, size, over, at in rows:
-    ahead = f'{name:{first}}  {size:>{second}}  {over:{third}}  '
+  for name, group in spec.groups.items():
+    still = '' if group.moves else ' (stays)'
+    lines.append(f'{group.size:>{width}}  {name}{still}')
+    for over in group.over:
+      lines.append(' ' * (width + 2) + f'for each of {over}')
     lines += textwrap.wrap(
-      at,
-      max(WIDTH, len(ahead) + WIDTH // 2),
-      initial_indent=ahead,
-      subsequent_indent=' ' * len(ahead),
+      _where(spec, name, where[name]),
+      WIDTH,
+      initial_indent=' ' * (width + 6),
+      subsequent_indent=' ' * (width + 6),
       break_long_words=False,
       break_on_hyphens=False,
-    ) or [ahead.rstrip()]
+    )
   return lines
 
 

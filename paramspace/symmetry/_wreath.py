@@ -22,7 +22,8 @@ def depends(
     named: The classes that leaves have, in order.
 
   Returns:
-    For each class that is permuted those on whose index it may depend; they depend on none.
+    For each class that is permuted those on whose index it may depend; these
+    depend on none.
   """
   may: dict[_flow.Node, set[_flow.Node]] = {}
   for record in _distinct(records):
@@ -64,7 +65,7 @@ def _beside(axes):
       if j != k and times[atom] == 1
     }
     for atom, near in _near(axis):
-      if not atom.pinned:
+      if atom.size > 1 and not atom.pinned:
         once = {o for o, n in collections.Counter(near).items() if n == 1}
         yield atom, {o for o in once | far if o is not atom and not o.spoiled}
 
