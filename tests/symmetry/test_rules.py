@@ -184,7 +184,7 @@ def test_the_table_says_where_each_group_is(spec):
   below = dict(itertools.pairwise(row.strip() for row in rows))
   assert below['7  ff0'] == 'block_0/down: 0, block_0/up: 1 *+*'
   fused = 'block_0/qkv: 1 (* 3)+(* 3)+(* 3)'
-  (heads,) = (name for name in below if name.endswith(' h0'))
+  (heads,) = (n for n in below if n.endswith(' h0') and n[0].isdigit())
   assert below[heads] == f'block_0/out: 0, {fused}'
   assert below['8  inner'] == 'for each of layer'
   assert any(name.endswith('layer (stays)') for name in below)
