@@ -45,6 +45,7 @@ setuptools.setup(
     'safetensors>=0.8',
     'scikit-learn>=1.5',
     'scipy>=1.13',
+    'threadpoolctl>=3.1',
   ],
   extras_require={
     'test': TEST,
@@ -53,6 +54,7 @@ setuptools.setup(
     'ray': ['ray>=2.40'],
     'slurm': ['submitit>=1.5'],
     'search': ['optuna>=4.0'],
+    'lapx': ['lapx>=0.9'],
     'parquet': ['pyarrow>=16'],
     'tensorboard': ['tensorboardX>=2.6'],
     'wandb': ['wandb>=0.18'],

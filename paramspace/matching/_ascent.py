@@ -8,6 +8,9 @@ from paramspace.matching import _scipy_solver
 from paramspace.matching import _search
 
 WORTH = 1e-6  # Of the largest value: gains below it are rounding.
+# A start is given up that is behind by more than so many times what the sweep
+# gained, and by more than this part of the best.
+HOPE, FAR = 3, 0.05
 
 
 def ascend(
@@ -15,6 +18,7 @@ def ascend(
   rng: np.random.Generator,
   solver: _scipy_solver.Solver,
   most: int,
+  best: float = -np.inf,
 ) -> tuple[list[float], float]:
   """Moves to where no family has a better assignment than it has.
 
@@ -26,6 +30,7 @@ def ascend(
     rng: Draws the orders.
     solver: What solves assignments.
     most: How many sweeps at most.
+    best: What another start has led to; one that stays far behind is given up.
 
   Returns:
     The objective at the start and after every sweep, and the gap.
@@ -43,7 +48,8 @@ def ascend(
         gain += _accept(search, family, assigned)
         gaps[family] = assigned.gap
     trace.append(trace[-1] + gain)
-    if not gain:
+    behind = best - trace[-1]
+    if not gain or behind > max(HOPE * gain, FAR * abs(best)):
       break
   return trace, float(sum(gaps.values()))
 

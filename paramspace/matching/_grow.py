@@ -9,8 +9,9 @@ from paramspace.matching import _posterior
 from paramspace.matching import _scipy_solver
 from paramspace.matching import _search
 
-CORRELATIONS = (0.1, 0.2, 0.4)  # Of paired entries, assumed in turn.
-MORE = 1.02  # A family is looked at again when so many times more is known.
+# Correlations of paired entries, assumed in turn; and how many times more must
+# be known at each for a family to be looked at again.
+RUNGS = ((0.1, 1.02), (0.2, 1.1), (0.4, 1.1))
 VISITS = 40  # Of a family at one correlation, at most.
 CERTAIN = 0.999
 FLAT = 1e-6
@@ -24,13 +25,16 @@ class Growth:
   Then the logit of a pair (i, j) is rho / (1 - rho^2) times the inner product
   of what belongs to i and to j, scaled to unit variance, where along the other
   axes b is averaged by what is believed of those. Nothing is known at first,
-  so that along them only sums count.
+  so that along them only sums count. A low correlation is assumed before a
+  higher one, which anneals.
 
   Attributes:
     search: Where the families are that are certain; it is moved.
     solver: What solves assignments.
     beliefs: By family, as `_posterior.posterior` returns it, of those that are
       neither certain nor unknown.
+    scales: By block, what makes its entries of unit variance.
+    heard: By family, the beliefs there were when it was looked at last.
     overlap: By family, how likely two draws agree; 1 if it is certain.
   """
 
@@ -40,9 +44,9 @@ class Growth:
     self.sizes = {f: self._size(f) for f in self.plan.families}
     self.overlap = {f: 1 / n for f, n in self.sizes.items()}
     self.beliefs, self.certain, self.heard = {}, set(), {}
-    self._scales = {}
+    self.scales = list(search.each(self._scale, range(len(search.a))))
     self.useful = {
-      f: [i for i in where if _useful(self.plan, i) and self._scale(i)]
+      f: [i for i in where if _useful(self.plan, i) and self.scales[i]]
       for f, where in self.plan.found.items()
     }
     self.entries = {f: tuple(self._entries(f)) for f in self.plan.families}
@@ -50,13 +54,13 @@ class Growth:
   def run(self) -> bool:
     """Grows; returns whether every family became certain."""
     done = False
-    for rho in CORRELATIONS:
-      done = done or self._at(rho, echo=rho == CORRELATIONS[0])
+    for k, (rho, more) in enumerate(RUNGS):
+      done = done or self._at(rho, more, echo=k == 0)
     for family in sorted(self.beliefs, key=self.overlap.get, reverse=True):
-      self._harden(family, self._logits(family, CORRELATIONS[-1], False))
+      self._harden(family, self._logits(family, RUNGS[-1][0], False))
     return done
 
-  def _at(self, rho, echo):
+  def _at(self, rho, more, echo):
     """Looks at families until no more is known of any; the most said first."""
     known, visits = {}, dict.fromkeys(self.plan.families, VISITS)
     while True:
@@ -66,7 +70,7 @@ class Growth:
         if last is None and said:
           due[family] = said
         elif said and visits[family] and family not in self.certain:
-          if said > MORE * last:
+          if said > more * last:
             due[family] = said - last
       if not due:
         return all(
@@ -119,7 +123,8 @@ class Growth:
     """Goes to the most likely assignment of a family."""
     found = _assign.assign(self.plan, {family: logits}, self.solver)
     self.search.move(family, found[family].step)
-    self.beliefs.pop(family, None)
+    for known in (self.beliefs, *self.heard.values()):
+      known.pop(family, None)
     self.certain.add(family)
     self.overlap[family] = 1.0
 
@@ -130,7 +135,7 @@ class Growth:
     def listen(block):
       (own,) = (t for t in self.plan.terms[block] if t.family == family)
       said = self.search.arrays.fetch(self._average(block, own))
-      said = factor * self._scale(block) * said
+      said = factor * self.scales[block] * said
       return own.group, said - factor**2 * echo * self._echo(block, own)
 
     with self.search.clock('products'):
@@ -175,15 +180,12 @@ class Growth:
 
   def _scale(self, block):
     """Returns one over the variance of the entries of a block."""
-    if block not in self._scales:
-      axes = tuple(k for t in self.plan.terms[block] for k in t.own)
-      deviations = [
-        _deviation(self.search.arrays, x, axes)
-        for x in (self.search.a[block], self.search.b[block])
-      ]
-      product = deviations[0] * deviations[1]
-      self._scales[block] = 1 / product if product > 0 else 0.0
-    return self._scales[block]
+    axes = tuple(k for t in self.plan.terms[block] for k in t.own)
+    arrays = self.search.arrays
+    product = math.prod(
+      _deviation(arrays, x[block], axes) for x in (self.search.a, self.search.b)
+    )
+    return 1 / product if product > 0 else 0.0
 
 
 def _useful(plan, block):

