@@ -54,7 +54,7 @@ setuptools.setup(
     'ray': ['ray>=2.40'],
     'slurm': ['submitit>=1.5'],
     'search': ['optuna>=4.0'],
-    'lapx': ['lapx>=0.9'],
+    'lapx': ['lapx>=0.11'],
     'parquet': ['pyarrow>=16'],
     'tensorboard': ['tensorboardX>=2.6'],
     'wandb': ['wandb>=0.18'],
