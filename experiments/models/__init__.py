@@ -13,6 +13,9 @@ from experiments.models._lenet import lenet
 from experiments.models._make import make
 from experiments.models._make import make_language
 from experiments.models._make import make_normalized
+from experiments.models._resnet import ResNet
+from experiments.models._resnet import resnet
+from experiments.models._resnet import resnet_layer_norm
 from experiments.models._vit import RNG as EXPERTS_RNG
 from experiments.models._vit import ViT
 from experiments.models._vit import vit
@@ -24,6 +27,7 @@ __all__ = (
   'GPT',
   'Conv',
   'LeNet',
+  'ResNet',
   'ViT',
   'cnn',
   'fc',
@@ -33,5 +37,7 @@ __all__ = (
   'make_language',
   'make_normalized',
   'max_pool',
+  'resnet',
+  'resnet_layer_norm',
   'vit',
 )

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+NORMS = {'layer': nn.LayerNorm, 'rms': nn.RMSNorm}
+
 
 class GPT(nn.Module):
   """A transformer decoder with the normalisation before each part.
@@ -17,6 +19,7 @@ class GPT(nn.Module):
     heads: The number of attention heads in a block.
     context: The number of tokens it can look back on, with the present one.
     tied: Whether the logits come from the matrix of the token embedding.
+    norm: Which normalisation, of `NORMS`.
   """
 
   vocabulary: int
@@ -25,6 +28,7 @@ class GPT(nn.Module):
   heads: int
   context: int
   tied: bool
+  norm: str = 'layer'
 
   @nn.compact
   def __call__(self, tokens: jax.Array) -> jax.Array:
@@ -35,8 +39,8 @@ class GPT(nn.Module):
     position = self.param('position', small, shape)[: tokens.shape[1]]
     x = embed(tokens) + position[None]  # [n, t, width]
     for _ in range(self.depth):
-      x = Block(self.heads, scale=1 / math.sqrt(2 * self.depth))(x)
-    x = nn.LayerNorm()(x)
+      x = Block(self.heads, 1 / math.sqrt(2 * self.depth), self.norm)(x)
+    x = NORMS[self.norm]()(x)
     return embed.attend(x) if self.tied else nn.Dense(self.vocabulary)(x)
 
 
@@ -46,10 +50,12 @@ class Block(nn.Module):
   Attributes:
     heads: The number of attention heads.
     scale: Of the initial kernels of the two layers whose outputs are added.
+    norm: As in `GPT`.
   """
 
   heads: int
   scale: float
+  norm: str
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
@@ -59,9 +65,10 @@ class Block(nn.Module):
     last = nn.initializers.variance_scaling(
       self.scale**2, 'fan_in', 'truncated_normal'
     )
-    qkv = nn.Dense(3 * width)(nn.LayerNorm()(x))
+    norm = NORMS[self.norm]
+    qkv = nn.Dense(3 * width)(norm()(x))
     x = x + nn.Dense(width, kernel_init=last)(_attend(qkv, self.heads))
-    hidden = nn.gelu(nn.Dense(4 * width)(nn.LayerNorm()(x)))
+    hidden = nn.gelu(nn.Dense(4 * width)(norm()(x)))
     return x + nn.Dense(width, kernel_init=last)(hidden)
 
 
@@ -83,6 +90,7 @@ def gpt(
   heads: int,
   context: int,
   tied: bool,
+  norm: str = 'layer',
 ) -> GPT:
   """A small GPT: causal attention, GELU, learned positions, no dropout.
 
@@ -100,12 +108,13 @@ def gpt(
     heads: The number of attention heads in a block.
     context: The number of tokens it can look back on, with the present one.
     tied: Whether the logits come from the matrix of the token embedding.
+    norm: `'layer'`, or `'rms'`, which does not centre and has no bias.
 
   Returns:
     The module.
 
   Raises:
-    ValueError: If a number is out of range.
+    ValueError: If a number is out of range, or there is no such normalisation.
 
   References:
     Radford et al, 2019, Language Models are Unsupervised Multitask Learners,
@@ -125,4 +134,6 @@ def gpt(
     raise ValueError(
       f'`width` must be a multiple of `heads`, got {width} and {heads}.'
     )
-  return GPT(**numbers, tied=tied)
+  if norm not in NORMS:
+    raise ValueError(f'`norm` must be one of {sorted(NORMS)}, got {norm!r}.')
+  return GPT(**numbers, tied=tied, norm=norm)

@@ -10,11 +10,17 @@ from experiments.models import _cnn
 from experiments.models import _fc
 from experiments.models import _gpt
 from experiments.models import _lenet
+from experiments.models import _resnet
 from experiments.models import _vit
 from paramspace import resolve
 
-_FACTORIES = {'fc': _fc.fc, 'lenet': _lenet.lenet, 'vit': _vit.vit}
-_NORMALIZED = {'cnn': _cnn.cnn}
+_FACTORIES = {
+  'fc': _fc.fc,
+  'lenet': _lenet.lenet,
+  'resnet': _resnet.resnet_layer_norm,
+  'vit': _vit.vit,
+}
+_NORMALIZED = {'cnn': _cnn.cnn, 'resnet': _resnet.resnet}
 _LANGUAGE = {'gpt': _gpt.gpt}
 
 
@@ -22,7 +28,7 @@ def make(name: str, classes: int, **options: Any) -> nn.Module:
   """Makes a model by name.
 
   Args:
-    name: `'fc'`, `'lenet'` or `'vit'`.
+    name: `'fc'`, `'lenet'`, `'resnet'`, with layer norm, or `'vit'`.
     classes: The number of logits.
     **options: The other arguments of that factory, e.g. `depth=2, width=200`.
 
@@ -43,7 +49,7 @@ def make_normalized(name: str, classes: int, **options: Any) -> nn.Module:
   """Makes a model with batch norm by name.
 
   Args:
-    name: `'cnn'`.
+    name: `'cnn'` or `'resnet'`.
     classes: The number of logits.
     **options: The other arguments of that factory, e.g. `widths=(32, 64)`.
 

@@ -10,6 +10,7 @@ import re
 
 from experiments.readme import _averages
 from experiments.readme import _dimensions
+from experiments.readme import _matching
 from experiments.readme import _merging
 from experiments.readme import _results
 from experiments.readme import _running
@@ -25,6 +26,9 @@ SECTIONS = {
   'encoders': _merging.encoders,
   'merging': _merging.merging,
   'merging_speed': _merging.speed,
+  'matching': _matching.matching,
+  'planted': _matching.planted,
+  'matching_times': _matching.times,
 }
 README = _results.ROOT / 'README.md'
 
