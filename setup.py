@@ -41,6 +41,7 @@ setuptools.setup(
     'optax>=0.2.4',
     'orbax-checkpoint>=0.12',
     'pooch>=1.8',
+    'PyYAML>=6.0',
     'rich>=13.7',
     'safetensors>=0.8',
     'scikit-learn>=1.5',

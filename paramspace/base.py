@@ -5,6 +5,7 @@ coordinates, `D` parameters in total, `*s` the shape of one leaf.
 """
 
 from collections.abc import Callable
+from collections.abc import Hashable
 from collections.abc import Mapping
 from typing import Any
 from typing import NamedTuple
@@ -55,6 +56,19 @@ class Averager(NamedTuple):
   value: Callable[..., Params]
 
 
+Kind = Callable[[str, tuple[int, ...]], Hashable]
+
+
+def by_name(name: str, shape: tuple[int, ...]) -> Hashable:
+  """Returns the kind of a leaf that is its own: another for every name."""
+  return name
+
+
+def alike(name: str, shape: tuple[int, ...]) -> Hashable:
+  """Returns the kind of a leaf whose name counts for nothing."""
+  return None
+
+
 class Leaf(NamedTuple):
   """One leaf of the models that are merged, the models stacked.
 
@@ -92,6 +106,8 @@ class Combine(NamedTuple):
       fit the leaf, the number of the models, or their weights.
     sums: Whether the result is a weighted sum, in which a value that is not
       finite cannot be lost, so that it is enough to look for one there.
+    kind: `(name, shape) -> hashable`. Leaves of one kind and shape are treated
+      alike, whatever their names, so that one program serves them all.
   """
 
   apply: Callable[[dict, Leaf], jax.Array]
@@ -99,6 +115,10 @@ class Combine(NamedTuple):
   origin: str = 'base'
   check: Callable[[Leaf], None] = takes_any
   sums: bool = False
+  kind: Kind = by_name
+
+
+Prune = Callable[[PRNGKey, Params], Params]
 
 
 class Recipe(NamedTuple):
@@ -106,7 +126,8 @@ class Recipe(NamedTuple):
 
   Attributes:
     combine: Makes one delta of many.
-    prune: `(key, delta) -> delta`, of each model before; None for none.
+    prune: `(key, delta) -> delta`, of each model before; or, where models are
+      pruned in different ways, one such function by model; None for none.
     scale: The factor of the merged delta; it may be traced.
     draws: Whether the prune is random, so that a key is needed.
     config: The method's name and arguments, from which `merging.loads` makes
@@ -114,7 +135,7 @@ class Recipe(NamedTuple):
   """
 
   combine: Combine
-  prune: Callable[[PRNGKey, Params], Params] | None = None
+  prune: Prune | Mapping[str, Prune] | None = None
   scale: float | jax.Array = 1.0
   draws: bool = True
   config: Mapping[str, Any] = {}

@@ -422,7 +422,9 @@ TABLES = {
       'layer_inputs',
       'loads',
       'merge',
+      'merge_files',
       'opcm',
+      'plan_files',
     ),
   ),
   'probes': (

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from paramspace.cli import _looking
+from paramspace.cli import _merging
 from paramspace.cli import _parsing
 from paramspace.cli import _running
 from paramspace.cli import _searching
@@ -19,6 +20,7 @@ examples:
   paramspace reproduce configs/intrinsic_dimension/mnist_fc.py --scale paper
   paramspace sweep configs/intrinsic_dimension/mnist_fc.py --dry-run
   paramspace run configs/intrinsic_dimension/digits_fc.py --config.seed=1
+  paramspace merge recipe.yaml merged/ --dry-run
 
 A command that was stopped continues when it is started again.
 exit codes: 0 done, 1 failed or a claim does not hold, 2 the config or the call
@@ -71,4 +73,5 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
   _running.add_verbs(subparsers)
   _searching.add_verbs(subparsers)
   _looking.add_verbs(subparsers)
+  _merging.add_verbs(subparsers)
   return _parsing.parse(parser, subparsers.choices, argv)

@@ -71,7 +71,7 @@ def breadcrumbs(
     marked = _rows.put(marked, axis) if scope == 'row' else marked
     return jnp.where(marked, x, 0)
 
-  return _prune.Prune(apply)
+  return _prune.Prune(apply, kind=base.alike)
 
 
 def _counts(

@@ -22,7 +22,7 @@ def keep() -> _prune.Prune:
     >>> deltas.keep()(jax.random.key(0), {'w': jnp.ones(2)})['w']
     Array([1., 1.], dtype=float32)
   """
-  return _prune.Prune(lambda known, key, name, x: x)
+  return _prune.Prune(lambda known, key, name, x: x, kind=base.alike)
 
 
 def chain(*prunes: _prune.Prune) -> _prune.Prune:
@@ -74,8 +74,11 @@ def chain(*prunes: _prune.Prune) -> _prune.Prune:
     for prune in prunes:
       prune.check(delta)
 
+  def kind(name: str, shape: tuple[int, ...]):
+    return tuple(prune.kind(name, shape) for prune in prunes)
+
   rounds = [lift(i, look) for i, p in enumerate(prunes) for look in p.rounds]
-  return _prune.Prune(apply, tuple(rounds), check)
+  return _prune.Prune(apply, tuple(rounds), check, kind)
 
 
 def where(
@@ -110,7 +113,7 @@ def where(
   """
   ways = {True: prune, False: otherwise or keep()}
 
-  def way(name: str, x: jax.Array) -> bool:
+  def way(name: str, x: jax.Array | None) -> bool:
     if callable(pattern):
       return bool(pattern(name, x))
     return re.fullmatch(pattern, name) is not None
@@ -143,5 +146,11 @@ def where(
     if rest:
       ways[False].check(rest)
 
+  def kind(name: str, shape: tuple[int, ...]):
+    if callable(pattern):
+      return name
+    side = way(name, None)
+    return side, ways[side].kind(name, shape)
+
   rounds = [lift(side, r) for side in (True, False) for r in ways[side].rounds]
-  return _prune.Prune(apply, tuple(rounds), check)
+  return _prune.Prune(apply, tuple(rounds), check, kind)

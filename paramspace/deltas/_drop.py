@@ -66,7 +66,7 @@ def drop(rate: float, rescale: str | float | None = 'inverse') -> _prune.Prune:
       return same_l1(x, jnp.where(marked, x, 0))
     return jnp.where(marked, _divided(x, divisors.get(rescale, rescale)), 0)
 
-  return _prune.Prune(apply)
+  return _prune.Prune(apply, kind=base.alike)
 
 
 def same_l1(before: jax.Array, after: jax.Array) -> jax.Array:

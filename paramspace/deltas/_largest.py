@@ -16,17 +16,22 @@ SCOPES = ('leaf', 'row', 'global')
 
 
 def kept(
-  density: float, scope: str, count: str, axis: int, score: _rounds.Score
+  density: float,
+  scope: str,
+  count: str,
+  axis: int,
+  score: _rounds.Score,
+  kind: base.Kind = base.by_name,
 ) -> _prune.Prune:
   """Makes a prune that keeps the largest scores."""
   marked, rounds = marks(density, scope, count, axis, score)
   if density == 1:
-    return _prune.Prune(lambda known, key, name, x: x)
+    return _prune.Prune(lambda known, key, name, x: x, kind=kind)
 
   def apply(known: dict, key: base.PRNGKey, name: str, x: jax.Array):
     return jnp.where(marked(known, name, x), x, 0)
 
-  return _prune.Prune(apply, rounds)
+  return _prune.Prune(apply, rounds, kind=kind)
 
 
 def marks(

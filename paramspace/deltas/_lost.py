@@ -84,14 +84,28 @@ def _sums(
   dtype = _arithmetic.common(x, delta)
   x, y, d = (a.astype(dtype) for a in (x, out, delta))
   d = d * jnp.asarray(scale).astype(dtype)
-  count = lambda a: jnp.sum(a, dtype=jnp.int32).astype(jnp.float32)
-  square = lambda a: jnp.sum(a * a, dtype=dtype).astype(jnp.float32)
-  return {
-    'moved': count(d != 0),
-    'unchanged': count((d != 0) & (out == before)),
-    'delta': square(d),
-    'error': square(jnp.where(d == 0, 0, (y - x) - d)),
-  }
+  error = jnp.where(d == 0, 0, (y - x) - d)
+  unchanged = (d != 0) & (out == before)
+  counts = [(d != 0).astype(dtype), unchanged.astype(dtype)]
+  parts = _by_row([*counts, d * d, error * error])
+  whole = [jnp.sum(a.astype(jnp.int32)) for a in parts[:2]]
+  found = [*whole, *map(jnp.sum, parts[2:])]
+  names = 'moved', 'unchanged', 'delta', 'error'
+  rows = zip(names, found, strict=True)
+  return {name: a.astype(jnp.float32) for name, a in rows}
+
+
+def _by_row(parts: list[jax.Array]) -> list[jax.Array]:
+  """Sums each over its last axis, all in one pass.
+
+  XLA, on CPU, would go through all of them for every sum.
+  """
+  parts = [jax.lax.stop_gradient(a) for a in parts]
+  if not parts[0].ndim:
+    return parts
+  none = [jnp.zeros((), a.dtype) for a in parts]
+  add = lambda a, b: tuple(x + y for x, y in zip(a, b, strict=True))
+  return [*jax.lax.reduce(parts, none, add, (parts[0].ndim - 1,))]
 
 
 def _loss(sums: dict[str, jax.Array]) -> Loss:

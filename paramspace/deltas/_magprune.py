@@ -91,4 +91,4 @@ def magprune(
       return (wide * (DRAWS / odds).astype(wide.dtype)).astype(x.dtype)
     return kept
 
-  return _prune.Prune(apply)
+  return _prune.Prune(apply, kind=base.alike)

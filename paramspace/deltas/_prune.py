@@ -20,7 +20,8 @@ class Round(NamedTuple):
 
   Observations are arrays, or dicts of them, and `merge` is associative and
   commutative: they may come from leaves, from parts of leaves on other hosts,
-  or from files, and counts may be merged as int64 arrays of NumPy.
+  or from files, and counts may be merged as int64 arrays of NumPy. What is
+  observed or known of one leaf stands under its name.
 
   Attributes:
     observe: `(known, key, name, x) -> observation` of one leaf.
@@ -56,11 +57,14 @@ class Prune:
     rounds: What must be known before; none where each leaf is on its own.
     check: `(delta) -> None`; raises where the prune and the tree do not fit, of
       which it reads names and shapes.
+    kind: `(name, shape) -> hashable`. Leaves of one kind and shape are treated
+      alike, whatever their names, so that one program serves them all.
   """
 
   apply: Callable[[dict, base.PRNGKey, str, jax.Array], jax.Array]
   rounds: tuple[Round, ...] = ()
   check: Callable[[base.Params], None] = fits_any
+  kind: base.Kind = base.by_name
 
   def __call__(self, key: base.PRNGKey, delta: base.Params) -> base.Params:
     """Prunes the floating-point leaves of `delta`.

@@ -40,4 +40,4 @@ def scale(factor: float | jax.Array) -> _prune.Prune:
     wide = trees.widen(x)
     return (wide * jnp.asarray(factor).astype(wide.dtype)).astype(x.dtype)
 
-  return _prune.Prune(apply)
+  return _prune.Prune(apply, kind=base.alike)

@@ -1,5 +1,6 @@
 """The largest entries of a delta."""
 
+from paramspace import base
 from paramspace.deltas import _check
 from paramspace.deltas import _largest
 from paramspace.deltas import _prune
@@ -48,4 +49,6 @@ def trim(
     4.1.
   """
   _check.fraction('density', density)
-  return _largest.kept(density, scope, count, axis, _rounds.magnitude)
+  return _largest.kept(
+    density, scope, count, axis, _rounds.magnitude, base.alike
+  )

@@ -73,13 +73,18 @@ def describe_leaf(leaf: Any) -> Leaf:
   return Leaf(tuple(leaf.shape), bits.dtype_name(leaf), content.size, digest)
 
 
+def digest_of(leaves: Leaves) -> str:
+  """Returns `digest` of the tree that these leaves are of."""
+  return _seal({'leaves': leaves})
+
+
 def digest(tree: base.Params) -> str:
   """Returns one sha256 of a whole tree: names, shapes, dtypes and bits.
 
   >>> digest({'x': 1.0}) == digest({'x': -1.0})
   False
   """
-  return _seal({'leaves': describe(tree)})
+  return digest_of(describe(tree))
 
 
 def check_like(leaves: Leaves, tree: base.Params) -> None:

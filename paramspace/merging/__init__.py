@@ -21,6 +21,8 @@ from paramspace.merging._layout import Axes
 from paramspace.merging._layout import axes
 from paramspace.merging._linear import linear
 from paramspace.merging._merge import merge
+from paramspace.merging._merge_files import merge_files
+from paramspace.merging._merge_files import plan_files
 from paramspace.merging._model_stock import model_stock
 from paramspace.merging._multislerp import multislerp
 from paramspace.merging._nuslerp import nuslerp
@@ -60,11 +62,13 @@ __all__ = (
   'linear',
   'loads',
   'merge',
+  'merge_files',
   'model_stock',
   'multislerp',
   'nuslerp',
   'opcm',
   'pcb',
+  'plan_files',
   'regmean',
   'sce',
   'slerp',

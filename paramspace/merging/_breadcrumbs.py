@@ -56,7 +56,9 @@ def breadcrumbs(
     Davari and Belilovsky, 2023, Model Breadcrumbs,
     https://arxiv.org/abs/2312.06795, Section 3.
   """
-  combine = base.Combine(lambda known, leaf: _stack.total(leaf))
+  combine = base.Combine(
+    lambda known, leaf: _stack.total(leaf), kind=base.alike
+  )
   prune = _pruned(density, gamma, compat, stacked)
   return base.Recipe(combine, prune, scale, draws=False)
 

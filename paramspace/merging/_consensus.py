@@ -47,16 +47,18 @@ def consensus(
     return merged / _divisor(leaf, agree, compat)
 
   if compat != 'paper':
-    return base.Combine(apply)
+    return base.Combine(apply, kind=base.alike)
 
   def observe(known: dict, leaf: base.Leaf):
     return _stack.count(_elected(leaf.deltas, sign))
 
   def conclude(known: dict, seen: jax.Array):
-    return known | {'majority': jnp.sign(seen)}
+    # Of an int64 of NumPy, which counts more than a device can.
+    sign = (seen > 0).astype(jnp.int32) - (seen < 0).astype(jnp.int32)
+    return known | {'majority': sign}
 
   majority = deltas.Round(observe, operator.add, conclude)
-  combine = base.Combine(apply, (majority,))
+  combine = base.Combine(apply, (majority,), kind=base.alike)
   return combine if scope == 'global' else _rounds.by_leaf(combine)
 
 

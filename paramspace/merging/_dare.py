@@ -44,7 +44,9 @@ def dare_linear(
     Yu et al, 2023, Language Models are Super Mario,
     https://arxiv.org/abs/2311.03099, Section 3.
   """
-  combine = base.Combine(lambda known, leaf: _stack.total(leaf))
+  combine = base.Combine(
+    lambda known, leaf: _stack.total(leaf), kind=base.alike
+  )
   return base.Recipe(combine, deltas.drop(rate, rescale), scale)
 
 

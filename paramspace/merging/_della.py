@@ -102,7 +102,9 @@ def della_linear(
   References:
     Deep et al, 2024, DELLA-Merging, https://arxiv.org/abs/2406.11617.
   """
-  combine = base.Combine(lambda known, leaf: _stack.total(leaf))
+  combine = base.Combine(
+    lambda known, leaf: _stack.total(leaf), kind=base.alike
+  )
   prune = _magprune(density, window, rescale, stacked)
   return base.Recipe(combine, prune, scale)
 

@@ -76,7 +76,7 @@ def fisher(floor: float = 1e-6, normalize: bool = True) -> base.Recipe:
 
   raised = lambda leaf: jnp.maximum(leaf.statistics, floor)
   norms = deltas.Round(
-    lambda known, leaf: _stack.norms(raised(leaf)) ** 2,
+    lambda known, leaf: _stack.squares(raised(leaf)),
     operator.add,
     lambda known, seen: known | {'norms': jnp.sqrt(seen)},
   )
@@ -96,4 +96,4 @@ def fisher(floor: float = 1e-6, normalize: bool = True) -> base.Recipe:
     return jnp.where(known_at_all, mean, _stack.mean(leaf))
 
   rounds = (norms,) if normalize else ()
-  return base.Recipe(base.Combine(apply, rounds, check=check))
+  return base.Recipe(base.Combine(apply, rounds, check=check, kind=base.alike))

@@ -64,7 +64,9 @@ def karcher(steps: int = 10) -> base.Recipe:
     return jnp.sum(weights.ravel() * _stack.norms(leaf.deltas)) * mean
 
   check = lambda leaf: _check.weighable(leaf, 'karcher')
-  return base.Recipe(base.Combine(apply, origin='zero', check=check))
+  return base.Recipe(
+    base.Combine(apply, origin='zero', check=check, kind=base.alike)
+  )
 
 
 def _unit(x: jax.Array) -> jax.Array:

@@ -43,6 +43,10 @@ def linear(normalize: bool = True) -> base.Recipe:
 
   average = _stack.mean if normalize else _stack.total
   combine = base.Combine(
-    lambda known, leaf: average(leaf), origin='zero', check=check, sums=True
+    lambda known, leaf: average(leaf),
+    origin='zero',
+    check=check,
+    sums=True,
+    kind=base.alike,
   )
   return base.Recipe(combine)

@@ -1,8 +1,6 @@
 """Several models into one."""
 
 import functools
-import zlib
-from collections.abc import Callable
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,8 +10,9 @@ import jax.numpy as jnp
 from paramspace import base as types
 from paramspace import deltas
 from paramspace import trees
-from paramspace.merging import _check
 from paramspace.merging import _inputs
+from paramspace.merging import _program
+from paramspace.merging import _recipe
 from paramspace.merging import _rounds
 from paramspace.merging import _tied
 
@@ -84,7 +83,7 @@ def merge(
   """
   models = sorted(tuned)
   _inputs.check(base, tuned)
-  _check_recipe(recipe, key)
+  _recipe.check(recipe, key)
   copies = _tied.find([base, *map(tuned.get, models)], tied)
   origin = _floating(base, copies)
   given = _inputs.weights(weights, models, list(origin))
@@ -97,9 +96,9 @@ def merge(
     _inputs.check_size(origin)
   out, finite = _merged(
     recipe.combine,
-    recipe.prune,
+    _recipe.prunes(recipe, models),
     out_dtype and jnp.dtype(out_dtype),
-    jnp.stack([_key_for(key, model) for model in models]),
+    _recipe.keys(key, models),
     origin,
     [_floating(tuned[model], copies) for model in models],
     jnp.asarray(recipe.scale),
@@ -115,7 +114,7 @@ def merge(
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def _merged(
   combine: types.Combine,
-  prune: Callable | None,
+  prune: types.Prune | tuple[types.Prune, ...] | None,
   out_dtype: jax.typing.DTypeLike | None,
   keys: types.PRNGKey,
   base: dict[str, jax.Array],
@@ -130,24 +129,20 @@ def _merged(
     The merged leaves, and whether all values are finite, given and merged. If
     not so, some may be so large that their squares are not.
   """
-  origin = base
-  if combine.origin == 'zero':
-    origin = {n: jnp.zeros_like(x) for n, x in base.items()}
+  origin = _program.origin(combine, base)
   moved = [deltas.subtract(tree, origin) for tree in tuned]
-  apart = len(moved) * len(origin) <= FEW and not getattr(prune, 'rounds', ())
+  several = isinstance(prune, tuple)
+  few = len(moved) * len(origin) <= FEW and not getattr(prune, 'rounds', ())
+  apart = several or few
   if prune is not None and apart:
-    moved = [prune(key, delta) for key, delta in zip(keys, moved, strict=True)]
+    each = prune if several else [prune] * len(moved)
+    moved = [p(*pair) for p, *pair in zip(each, keys, moved, strict=True)]
   stacks = {n: jnp.stack([delta[n] for delta in moved]) for n in origin}
   if prune is not None and not apart:
     stacks = jax.lax.map(lambda each: prune(*each), (keys, stacks))
-  leaves = [
-    types.Leaf(
-      name, trees.widen(x), stacks[name], weights[name], statistics.get(name)
-    )
-    for name, x in origin.items()
-  ]
+  leaves = _program.leaves(origin, stacks, weights, statistics)
   known = _rounds.run(combine.rounds, leaves)
-  merged = {leaf.name: combine.apply(known, leaf) for leaf in leaves}
+  merged = _program.merged(combine, known, leaves)
   out = deltas.add(origin, merged, scale, out_dtype)
   sums = combine.sums and prune is None
   looked_at = [out] if sums else [out, base, *tuned]
@@ -172,28 +167,3 @@ def _floating(
   """Returns the leaves that are merged, once each."""
   leaves = trees.floating(params)
   return {n: jnp.asarray(x) for n, x in leaves.items() if n not in copies}
-
-
-def _check_recipe(recipe: types.Recipe, key: types.PRNGKey | None) -> None:
-  if not isinstance(recipe, types.Recipe):
-    raise ValueError(
-      f'`recipe` must be a Recipe such as `ties()`, got {recipe!r}.'
-    )
-  _check.one_of('origin', recipe.combine.origin, ('base', 'zero'))
-  draws = recipe.prune is not None and recipe.draws
-  if draws and key is None:
-    raise ValueError(
-      f'{recipe.config.get("name", "The recipe")} draws at random; give a '
-      '`key`, such as jax.random.key(0).'
-    )
-  if recipe.combine.origin == 'zero' and recipe.prune is not None:
-    raise ValueError(
-      'The recipe prunes deltas, but what it combines are the models '
-      "themselves: its origin is 'zero'."
-    )
-
-
-def _key_for(key: types.PRNGKey | None, model: str) -> types.PRNGKey:
-  """Returns the model's key; without one, the prune draws nothing from it."""
-  key = jax.random.key(0) if key is None else key
-  return jax.random.fold_in(key, zlib.crc32(model.encode()))

@@ -58,4 +58,4 @@ def model_stock(clip: bool = False) -> base.Recipe:
     t = jnp.clip(t, 0, 1) if clip else t
     return t * _stack.summed(leaf.deltas) / n
 
-  return base.Recipe(base.Combine(apply, check=check))
+  return base.Recipe(base.Combine(apply, check=check, kind=base.alike))

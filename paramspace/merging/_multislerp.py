@@ -48,4 +48,6 @@ def multislerp(on: str = 'weights') -> base.Recipe:
 
   origin = 'base' if on == 'deltas' else 'zero'
   check = lambda leaf: _check.weighable(leaf, 'multislerp')
-  return base.Recipe(base.Combine(apply, origin=origin, check=check))
+  return base.Recipe(
+    base.Combine(apply, origin=origin, check=check, kind=base.alike)
+  )

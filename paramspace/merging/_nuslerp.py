@@ -1,5 +1,6 @@
 """A point on the arc between two deltas, or two models."""
 
+from collections.abc import Hashable
 from collections.abc import Mapping
 
 import jax
@@ -76,8 +77,12 @@ def nuslerp(
     point = jax.vmap(jax.vmap(_between, (1, None)), (1, None))(vectors, t)
     return jnp.moveaxis(point, -1, axis).reshape(leaf.base.shape)
 
+  def kind(name: str, shape: tuple[int, ...]) -> Hashable:
+    return None if per == 'leaf' else _layout.axes(name, shape, stacked)
+
   origin = 'base' if on == 'deltas' else 'zero'
-  return base.Recipe(base.Combine(apply, origin=origin, check=check))
+  combine = base.Combine(apply, origin=origin, check=check, kind=kind)
+  return base.Recipe(combine)
 
 
 def _between(pair: jax.Array, t: jax.Array) -> jax.Array:

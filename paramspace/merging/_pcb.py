@@ -102,7 +102,7 @@ def pcb(
     merged = _stack.summed(weights * clipped * kept)
     return merged / jnp.maximum(_stack.summed(kept), 1e-12)
 
-  combine = base.Combine(apply, (*magnitudes, *scores, most))
+  combine = base.Combine(apply, (*magnitudes, *scores, most), kind=base.alike)
   combine = combine if scope == 'global' else _rounds.by_leaf(combine)
   return base.Recipe(combine, scale=scale)
 

@@ -29,4 +29,7 @@ def by_output(
     chosen = kernel if at.kind == 'kernel' else other
     return chosen.apply(known, key, name, x)
 
-  return deltas.Prune(apply)
+  def kind(name: str, shape: tuple[int, ...]):
+    return _layout.axes(name, shape, stacked).kind
+
+  return deltas.Prune(apply, kind=kind)

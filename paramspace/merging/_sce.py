@@ -65,4 +65,5 @@ def sce(density: float = 1.0, scale: float | jax.Array = 1.0) -> base.Recipe:
     return _stack.ratio(_stack.summed(weights * values), _stack.summed(weights))
 
   check = lambda leaf: _check.unweighted(leaf, 'sce')
-  return base.Recipe(base.Combine(apply, check=check), scale=scale)
+  combine = base.Combine(apply, check=check, kind=base.alike)
+  return base.Recipe(combine, scale=scale)

@@ -57,4 +57,4 @@ def slerp(t: float | jax.Array = 0.5, straight: float = 1.0) -> base.Recipe:
     a, b = _arc.coefficients(pair, t, straight)
     return (a + b - 1) * leaf.base + b * delta
 
-  return base.Recipe(base.Combine(apply, check=check))
+  return base.Recipe(base.Combine(apply, check=check, kind=base.alike))

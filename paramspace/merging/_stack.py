@@ -69,8 +69,13 @@ def count(votes: jax.Array) -> jax.Array:
 
 def norms(stack: jax.Array) -> jax.Array:
   """Returns the Euclidean norms of the models, `[n]`, with gradient 0 at 0."""
-  squares = jnp.stack([_square(x) for x in stack])
-  return jnp.where(squares > 0, jnp.sqrt(jnp.where(squares > 0, squares, 1)), 0)
+  found = squares(stack)
+  return jnp.where(found > 0, jnp.sqrt(jnp.where(found > 0, found, 1)), 0)
+
+
+def squares(stack: jax.Array) -> jax.Array:
+  """Returns the sums of squares of the models, `[n]`."""
+  return jnp.stack([_square(x) for x in stack])
 
 
 def _square(x: jax.Array) -> jax.Array:

@@ -31,5 +31,7 @@ def task_arithmetic(scale: float | jax.Array = 1.0) -> base.Recipe:
     Ilharco et al, 2022, Editing Models with Task Arithmetic,
     https://arxiv.org/abs/2212.04089, Section 2.
   """
-  combine = base.Combine(lambda known, leaf: _stack.total(leaf), sums=True)
+  combine = base.Combine(
+    lambda known, leaf: _stack.total(leaf), sums=True, kind=base.alike
+  )
   return base.Recipe(combine, scale=scale)

@@ -1,0 +1,317 @@
+"""Several models on disk into one, leaf by leaf."""
+
+import errno
+import json
+import pathlib
+import shutil
+from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from paramspace import base as types
+from paramspace import deltas
+from paramspace.files import lazy
+from paramspace.files import output
+from paramspace.merging import _ahead
+from paramspace.merging import _inputs
+from paramspace.merging import _models
+from paramspace.merging import _passes
+from paramspace.merging import _plan
+from paramspace.merging import _recipe
+from paramspace.merging import _record
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def _silent(count: int) -> None:
+  """Shows no progress."""
+
+
+def merge_files(
+  base: _models.Path,
+  tuned: Mapping[str, _models.Path],
+  out: str | pathlib.Path,
+  recipe: types.Recipe,
+  *,
+  weights: Mapping[str, Any] | None = None,
+  statistics: Mapping[str, _models.Path] | None = None,
+  key: types.PRNGKey | None = None,
+  memory: int | None = None,
+  out_dtype: jax.typing.DTypeLike | None = None,
+  resume: bool = True,
+  overwrite: bool = False,
+  beside: Mapping[str, bytes] | None = None,
+  progress: Callable[[int], None] = _silent,
+) -> dict[str, Any]:
+  """Merges models on disk, leaf by leaf, as `merge` does, to the bit.
+
+  Leaves are read by memory map in the order of the base's files, computed, and
+  written to their final places, all three at once. What a recipe must know of
+  all leaves first, such as a global threshold, is found before: every round of
+  the prune and of the combine reads all once more. Neither the order of leaves
+  nor the files that they are in change the result.
+
+  Stopped at any moment, disk full too, the same call continues, and ends with
+  the same files. `out` gets them when all is written, the index last.
+
+  Args:
+    base: The model that all were tuned from: a safetensors file, a directory
+      of Hugging Face, an `.npz`, a checkpoint of orbax, or a tree from
+      `files.lazy.open`. For the names of leaves see there.
+    tuned: The models by name.
+    out: A directory. It gets files like those of the base, copies of what is
+      beside those, such as `config.json`, and `merge.json`, the manifest.
+    recipe: As in `merge`.
+    weights: As in `merge`.
+    statistics: As in `merge`, on disk like the models.
+    key: As in `merge`.
+    memory: Bytes to work in, beside 300 MB, of which a sixth is for reading
+      ahead; three times the largest leaf, in float32, times the number of
+      models if it is not given.
+    out_dtype: As in `merge`.
+    resume: Whether to continue what is there unfinished of the same merge.
+    overwrite: Whether to replace what else is there.
+    beside: What files beside the leaves hold, by name, in place of those of the
+      base; such as the `config.json` of a model of other layers.
+    progress: Is told how many bytes were read, whenever some were; `plan_files`
+      says of how many.
+
+  Returns:
+    The manifest: of the leaves, shapes, dtypes and digests; and under 'merge'
+    the recipe, the inputs with their digests, versions, and of every leaf what
+    fraction the prune kept and what the cast lost.
+
+  Raises:
+    ValueError: As `merge` does, or if a file is damaged or refused; names the
+      file, the leaf and the way out. Nothing is written then.
+    FileExistsError: If `out` is not empty.
+    OSError: If there is no room; start again to continue.
+
+  Example:
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from paramspace import merging
+    >>> from paramspace.files import lazy
+    >>> a, b = {'w': np.float32([4])}, {'w': np.float32([2])}
+    >>> with tempfile.TemporaryDirectory() as out:
+    ...   _ = merging.merge_files(
+    ...     a, {'math': a, 'code': b}, out, merging.linear()
+    ...   )
+    ...   lazy.open(out).read('w')
+    array([3.], dtype=float32)
+
+  Note: It is compiled leaf by leaf, and `merge` all at once. Where XLA fuses
+    the two in different ways, last bits may differ: of the recipes that were
+    compared, in `pcb`.
+  """
+  out = pathlib.Path(out)
+  job = _job(base, tuned, recipe, weights, statistics, key, memory, out_dtype)
+  job = job._replace(progress=progress)
+  plan = _plan.plan(job, recipe, memory)
+  plan = plan._replace(beside={**plan.beside, **(beside or {})})
+  _check_place(out, job.models)
+  output.check(out, plan.digest, resume and bool(plan.digest), overwrite)
+  try:
+    return _run(job, recipe, plan, out, resume and bool(plan.digest))
+  except OSError as e:
+    if e.errno not in _FULL:
+      raise
+    message = f'no room for {out}; make room, and start again to continue'
+    raise OSError(e.errno, message) from None
+
+
+def plan_files(
+  base: _models.Path,
+  tuned: Mapping[str, _models.Path],
+  recipe: types.Recipe,
+  *,
+  weights: Mapping[str, Any] | None = None,
+  statistics: Mapping[str, _models.Path] | None = None,
+  key: types.PRNGKey | None = None,
+  memory: int | None = None,
+  out_dtype: jax.typing.DTypeLike | None = None,
+) -> _plan.Plan:
+  """Returns what `merge_files` would do; reads headers, and no values.
+
+  Args:
+    base: As in `merge_files`, as are all.
+    tuned: The models by name.
+    recipe: The recipe.
+    weights: The weights.
+    statistics: The statistics.
+    key: The key.
+    memory: The memory.
+    out_dtype: The dtype.
+
+  Returns:
+    The plan: its `files` by name, the bytes that are `read` in how many
+    `passes`, those that are `written`, and the `peak` of memory.
+
+  Raises:
+    ValueError: As `merge_files` does before it reads values.
+
+  Example:
+    >>> import numpy as np
+    >>> from paramspace import merging
+    >>> base = {'w': np.zeros(5, np.float32)}
+    >>> plan = merging.plan_files(base, {'a': base}, merging.linear())
+    >>> plan.passes, plan.read, plan.written
+    (1, 20, 20)
+  """
+  job = _job(base, tuned, recipe, weights, statistics, key, memory, out_dtype)
+  return _plan.plan(job, recipe, memory)
+
+
+def _job(
+  base: _models.Path,
+  tuned: Mapping[str, _models.Path],
+  recipe: types.Recipe,
+  weights: Mapping[str, Any] | None,
+  statistics: Mapping[str, _models.Path] | None,
+  key: types.PRNGKey | None,
+  memory: int | None,
+  out_dtype: jax.typing.DTypeLike | None,
+) -> _passes.Job:
+  """Opens and checks all."""
+  _recipe.check(recipe, key)
+  models = _models.open(base, tuned, statistics, recipe.combine)
+  names = list(models.floating)
+  job = _passes.Job(
+    models,
+    recipe.combine,
+    _recipe.prunes(recipe, models.names),
+    jnp.asarray(recipe.scale),
+    _recipe.keys(key, models.names),
+    _inputs.weights(weights, models.names, names),
+    out_dtype and np.dtype(out_dtype),
+    _room(models, memory),
+    _silent,
+  )
+  shapes = {n: x.shape for n, x in models.floating.items()}
+  delta = {n: jax.ShapeDtypeStruct(s, np.float32) for n, s in shapes.items()}
+  for prune in job.prunes:
+    if not isinstance(prune, deltas.Prune):
+      raise ValueError(
+        f'merge_files runs prunes leaf by leaf, got {prune!r}; make it a '
+        '`deltas.Prune`.'
+      )
+    prune.check(delta)
+  for name, x in delta.items() if statistics is None else ():
+    stack = jax.ShapeDtypeStruct((len(models.names), *x.shape), np.float32)
+    job.combine.check(types.Leaf(name, x, stack, job.weights[name]))
+  return job
+
+
+def _room(models: _models.Models, memory: int | None) -> int:
+  """Returns how many bytes may be read ahead: a sixth of the memory."""
+  least = max(map(models.nbytes, models.floating))
+  if memory is not None and memory < least:
+    raise ValueError(
+      f'`memory` is {memory}, less than the {least} bytes of the largest leaf '
+      'of all models.'
+    )
+  return (memory or _plan.bound(models)) // 6
+
+
+def _check_place(out: pathlib.Path, models: _models.Models) -> None:
+  """Raises if files would be written among those that are read."""
+  for tree in (models.base, *models.tuned, *models.statistics):
+    for file in tree.files:
+      if (
+        out.exists()
+        and file.exists()
+        and file.resolve().is_relative_to(out.resolve())
+      ):
+        raise ValueError(
+          f'{out} holds {file}, which is read; name another directory.'
+        )
+
+
+def _run(
+  job: _passes.Job,
+  recipe: types.Recipe,
+  plan: _plan.Plan,
+  out: pathlib.Path,
+  resume: bool,
+) -> dict[str, Any]:
+  if not (out / output.UNFINISHED).exists():
+    _check_room(out, plan)
+  writing = output.Output(out, plan.files, plan.digest, resume)
+  try:
+    if writing.whole:
+      writing.publish()
+    else:
+      _write(job, _passes.look(job), writing)
+      text = _record.dumps(job, recipe, writing.done)
+      writing.finish(*_rest(job, plan, out, text))
+  except ValueError:
+    writing.discard()
+    raise
+  finally:
+    writing.close()
+  return json.loads((out / _plan.MANIFEST).read_bytes())
+
+
+def _write(
+  job: _passes.Job, known: _passes.Known, writing: output.Output
+) -> None:
+  """Writes the leaves that are not there yet."""
+  base = job.models.base
+  left = [n for n in base.leaves if base.stored(n) not in writing.done]
+  floating = [n for n in left if n in job.models.floating]
+  for name in sorted(set(left) - set(floating)):
+    writing.write(base.stored(name), _models.carried(job.models, name))
+
+  def store(name, digests, merged, about):
+    values = np.asarray(merged)
+    if not _models.finite(values):
+      raise ValueError(
+        f'merge: leaf {name!r} of the result is too large for {values.dtype}; '
+        'merge at a smaller scale, or give a wider `out_dtype`.'
+      )
+    about = {k: jax.tree.map(float, x) for k, x in about.items()}
+    writing.write(base.stored(name), values, inputs=digests, **about)
+
+  with _ahead.Writer() as later:
+    for found in _passes.merge(job, known, floating):
+      later.put(store, *found)
+      del found  # Or it would be there beside the next one.
+
+
+def _rest(
+  job: _passes.Job, plan: _plan.Plan, out: pathlib.Path, text: str
+) -> tuple[dict[str, bytes | pathlib.Path], list[str]]:
+  """Returns the files beside the leaves, and those that are replaced."""
+  beside: dict[str, bytes | pathlib.Path] = dict(plan.beside)
+  same = [n for n, x in plan.beside.items() if not isinstance(x, bytes)]
+  copied = ', '.join(same) or 'none'
+  beside[_plan.NOTE] = (
+    f'Merged by paramspace; {_plan.MANIFEST} says how.\n'
+    f'Copied from the base, {job.models.base.path.name}, and not merged: '
+    f'{copied}.\n'
+  ).encode()
+  beside[_plan.MANIFEST] = text.encode()
+  if list(plan.files) != [lazy.WHOLE]:
+    places = {n: file for file, x in plan.files.items() for n in x.leaves}
+    index = {
+      'metadata': {'total_size': plan.written},
+      'weight_map': dict(sorted(places.items())),
+    }
+    beside[lazy.INDEX] = json.dumps(index, indent=2).encode()
+  old = [lazy.INDEX, _plan.MANIFEST]
+  old += sorted(p.name for p in out.glob('*.safetensors'))
+  return beside, old
+
+
+def _check_room(out: pathlib.Path, plan: _plan.Plan) -> None:
+  """Raises if there is no room for the result."""
+  there = next(p for p in (out, *out.absolute().parents) if p.exists())
+  free = shutil.disk_usage(there).free
+  if free < plan.written:
+    raise OSError(
+      errno.ENOSPC, f'{plan.written} bytes to write, and {free} are free'
+    )

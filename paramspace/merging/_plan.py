@@ -1,0 +1,148 @@
+"""What a merge of files will do, known before any value is read."""
+
+import hashlib
+import json
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from paramspace import base as types
+from paramspace.files import disk
+from paramspace.files import header
+from paramspace.files import lazy
+from paramspace.files import output
+from paramspace.merging import _config
+from paramspace.merging import _passes
+
+MANIFEST = 'merge.json'
+NOTE = 'merge.txt'
+PEAK = 300 << 20  # Bytes, of programs and of what is known.
+_WEIGHTS = ('.safetensors', '.npz', *lazy.PICKLES, '.h5', '.msgpack', '.gguf')
+_OURS = (lazy.INDEX, MANIFEST, NOTE)
+
+
+class Plan(NamedTuple):
+  """What `merge_files` will do.
+
+  Attributes:
+    files: By name, what is to be written.
+    beside: Other files, by name: those of the base, or what they hold.
+    passes: How often the inputs are read.
+    read: How many bytes are read, in all passes.
+    written: How many bytes of leaves are written.
+    peak: How many bytes of memory are used at most.
+    digest: A sha256 of all that the result depends on; empty if the recipe was
+      put together by hand, which has none.
+  """
+
+  files: dict[str, output.File]
+  beside: dict[str, pathlib.Path | bytes]
+  passes: int
+  read: int
+  written: int
+  peak: int
+  digest: str
+
+
+def plan(job: _passes.Job, recipe: types.Recipe, memory: int | None) -> Plan:
+  """Returns what a job will do."""
+  files = _files(job)
+  models = job.models
+  each = sum(models.nbytes(name) for name in models.floating)
+  others = [
+    leaf.nbytes * (len(models.names) + 1)
+    for name, leaf in models.base.leaves.items()
+    if name not in models.floating
+  ]
+  written = sum(
+    int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    for file in files.values()
+    for dtype, shape in file.leaves.values()
+  )
+  return Plan(
+    files,
+    _beside(models.base.path),
+    job.passes,
+    job.passes * each + sum(others),
+    written,
+    PEAK + (memory or bound(job.models)),
+    _digest(job, recipe, files),
+  )
+
+
+def bound(models: Any) -> int:
+  """Returns three times the largest leaf, in float32, of all models."""
+  largest = max(leaf.size for leaf in models.floating.values())
+  return 3 * 4 * largest * len(models.names)
+
+
+def stored(base: disk.Tree, name: str) -> str:
+  """Returns the name of a leaf in the output, which is that in the base."""
+  return base.stored(name)
+
+
+def _files(job: _passes.Job) -> dict[str, output.File]:
+  """Lays out the output like the base: its files, its order."""
+  base, merged = job.models.base, job.models.floating
+  files: dict[str, dict] = {}
+  for name, leaf in base.leaves.items():
+    dtype = leaf.dtype.newbyteorder('<')
+    if name in merged and job.out_dtype is not None:
+      dtype = np.dtype(job.out_dtype)
+    same = leaf.file.suffix == '.safetensors'
+    file = leaf.file.name if same else lazy.WHOLE
+    files.setdefault(file, {})[base.stored(name)] = dtype, leaf.shape
+  if len(files) == 1:
+    files = {lazy.WHOLE: next(iter(files.values()))}
+  elif lazy.WHOLE in files:  # A reader would take it for all that there is.
+    files['model-whole.safetensors'] = files.pop(lazy.WHOLE)
+  found = {n: output.File(x, base.metadata) for n, x in files.items()}
+  for file in found.values():
+    header.plan(*file)  # Raises where the format lacks a dtype.
+  return found
+
+
+def _beside(path: pathlib.Path) -> dict[str, pathlib.Path]:
+  """Returns the plain files beside the base's weights, by name."""
+  root = path if path.is_dir() else path.parent
+  if not path.is_dir() or not root.exists():
+    return {}
+  return {
+    entry.name: lazy.inside(root, entry.name)
+    for entry in sorted(root.iterdir())
+    if not entry.name.startswith('.')
+    and not entry.name.endswith((*_WEIGHTS, '.index.json'))
+    and entry.name not in _OURS
+    and not entry.is_dir()
+  }
+
+
+def _digest(
+  job: _passes.Job, recipe: types.Recipe, files: Mapping[str, output.File]
+) -> str:
+  if not recipe.config:
+    return ''
+  models = job.models
+  opened = [models.base, *models.tuned, *models.statistics]
+  about = {
+    'recipe': _config.dumps(recipe),
+    'models': models.names,
+    'inputs': [_stamps(tree) for tree in opened],
+    'weights': {n: w.tolist() for n, w in sorted(job.weights.items())},
+    'key': np.asarray(jax.random.key_data(job.keys)).tolist(),
+    'random': str(jax.random.key_impl(job.keys)),
+    'jax': jax.__version__,
+    'files': {n: [list(f.leaves), str(f)] for n, f in files.items()},
+  }
+  text = json.dumps(about, sort_keys=True)
+  return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _stamps(tree: disk.Tree) -> list:
+  """Returns what changes where a file does: sizes and times, not contents."""
+  stats = [file.stat() for file in tree.files if file.exists()]
+  return [[file.st_size, file.st_mtime_ns, file.st_ino] for file in stats]

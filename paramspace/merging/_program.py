@@ -1,0 +1,146 @@
+"""What is computed of leaves, of all in one program or of each in its own."""
+
+import functools
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from paramspace import base as types
+from paramspace import deltas
+from paramspace import trees
+
+Leaves = Mapping[str, jax.Array]
+
+
+def origin(combine: types.Combine, base: Leaves) -> dict[str, jax.Array]:
+  """Returns what deltas are counted from."""
+  if combine.origin == 'zero':
+    return {n: jnp.zeros_like(x) for n, x in base.items()}
+  return dict(base)
+
+
+def leaves(
+  origin: Leaves, stacks: Leaves, weights: Leaves, statistics: Leaves
+) -> list[types.Leaf]:
+  """Returns what a combine sees."""
+  return [
+    types.Leaf(name, trees.widen(x), stacks[name], weights[name], s)
+    for name, x in origin.items()
+    for s in [statistics.get(name)]
+  ]
+
+
+def merged(
+  combine: types.Combine, known: dict, seen: Sequence[types.Leaf]
+) -> dict[str, jax.Array]:
+  """Returns the merged deltas."""
+  return {leaf.name: combine.apply(known, leaf) for leaf in seen}
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def look_at_model(
+  look: deltas.Round,
+  name: str,
+  known: dict,
+  key: types.PRNGKey,
+  base: jax.Array,
+  tuned: jax.Array,
+) -> Any:
+  """Returns what a prune's round sees of a leaf of one model."""
+  delta = deltas.subtract({name: tuned}, {name: base})[name]
+  return look.observe(known, key, name, delta)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def prune_leaf(
+  prune: deltas.Prune,
+  name: str,
+  known: dict,
+  key: types.PRNGKey,
+  base: jax.Array,
+  tuned: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
+  """Returns the pruned delta of a leaf of one model, and what was kept.
+
+  One model at a time: what a prune needs beside its result is there once.
+  """
+  delta = deltas.subtract({name: tuned}, {name: base})[name]
+  pruned = prune.apply(known, key, name, delta)
+  return pruned, _density(pruned)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
+def look_at_leaf(
+  look: deltas.Round,
+  combine: types.Combine,
+  pruned: bool,
+  name: str,
+  known: dict,
+  *given: Any,
+) -> Any:
+  """Returns what a combine's round sees of a leaf."""
+  _, leaf = _leaf(combine, pruned, name, *given)
+  return look.observe(known, leaf)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
+def merge_leaf(
+  combine: types.Combine,
+  out_dtype: jax.typing.DTypeLike | None,
+  pruned: bool,
+  name: str,
+  known: dict,
+  scale: jax.Array,
+  *given: Any,
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+  """Merges a leaf.
+
+  Returns:
+    The leaf, and what the cast lost.
+  """
+  start, leaf = _leaf(combine, pruned, name, *given)
+  found = merged(combine, known, [leaf])
+  out = deltas.add(start, found, scale, out_dtype)[name]
+  if jnp.finfo(out.dtype).bits >= 32:
+    return out, {}
+  return out, deltas.lost(start, found, scale, out_dtype).total._asdict()
+
+
+def _leaf(
+  combine: types.Combine,
+  pruned: bool,
+  name: str,
+  base: jax.Array,
+  models: Sequence[jax.Array],
+  weights: jax.Array,
+  statistics: jax.Array | None,
+) -> tuple[dict[str, jax.Array], types.Leaf]:
+  """Returns what deltas are counted from, and what the combine sees.
+
+  Args:
+    combine: The combine.
+    pruned: Whether `models` are pruned deltas; else the models themselves.
+    name: The name of the leaf.
+    base: Of the base.
+    models: Of the models.
+    weights: Of the models.
+    statistics: Of the models.
+  """
+  start = origin(combine, {name: base})
+  if not pruned:
+    models = [deltas.subtract({name: x}, start)[name] for x in models]
+  stacks = {name: jnp.stack(models)}
+  known = {name: statistics}
+  (leaf,) = leaves(start, stacks, {name: weights}, known)
+  return start, leaf
+
+
+def _density(x: jax.Array) -> jax.Array:
+  """Returns the fraction that is not 0, float32."""
+  ones = (x != 0).astype(jnp.float32)
+  rows = jnp.sum(ones, -1) if x.ndim else ones  # Exact, as a row has few.
+  count = jnp.sum(rows.astype(jnp.int32))
+  return count.astype(jnp.float32) / max(x.size, 1)
