@@ -26,6 +26,7 @@ SECTIONS = {
   'encoders': _merging.encoders,
   'merging': _merging.merging,
   'merging_speed': _merging.speed,
+  'barriers': _matching.barriers,
   'matching': _matching.matching,
   'planted': _matching.planted,
   'matching_times': _matching.times,

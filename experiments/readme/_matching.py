@@ -54,6 +54,30 @@ def times() -> str:
   return _results.markdown(rows)
 
 
+def barriers() -> str:
+  """Returns a row for each way to match the MLPs of git-re-basin."""
+  found = _results.read('mnist_mlp')
+  if found is None:
+    return 'Not measured yet.'
+  found, shape = found['summary'], '3x512'
+  rows = []
+  for way, title in MLP_WAYS.items():
+    value = lambda what, at=f'{shape}/{way}/': found[at + what]
+    if f'{shape}/{way}/loss' in found:
+      mean, low, high = value('loss')
+      rows.append(
+        {
+          'way': title,
+          'barrier of the test loss': (
+            f'**{_loss(mean)}** ({_loss(low)} to {_loss(high)})'
+          ),
+          'temperature calibrated': _loss(value('calibrated_loss')[0]),
+          'accuracy halfway': _percent(value('middle')[0]),
+        }
+      )
+  return _results.markdown(rows)
+
+
 def matching() -> str:
   """Returns a row for every study that was run."""
   rows = []
@@ -94,16 +118,24 @@ def _of_paths(ways: Mapping[str, str]) -> Callable[[Summary], str]:
   return sentence
 
 
-def _of_shapes(found: Summary) -> str:
-  """Returns what lies halfway, by depth and width, and the barriers."""
-  shapes = [name for name in found if '/' not in name]
-  parts = []
-  for shape in shapes:
-    ways = {f'{shape}/{way}': title for way, title in MLP_WAYS.items()}
-    middles = _each(found, 'middle', ways, _percent)
-    losses = _each(found, 'loss', ways, _loss)
-    parts.append(f'{shape}: {middles} (barriers of the loss: {losses})')
-  return 'accuracy halfway, ' + '; '.join(parts)
+def _of_shapes(method: str, what: str, show) -> Callable[[Summary], str]:
+  """Makes the sentence of a study of widths or of depths."""
+  ways = 'none', 'none+reset', method, f'{method}+reset'
+
+  def sentence(found: Summary) -> str:
+    parts = []
+    for shape in [name for name in found if '/' not in name]:
+      cells = [f'{shape}/{way}/{what}' for way in ways]
+      *rest, last = (show(found[c][0]) for c in cells if c in found)
+      parts.append(f'{shape}: {", ".join(rest)}, **{last}**')
+    title = {'loss': 'barrier of the test loss', 'middle': 'accuracy halfway'}
+    return (
+      f'{title[what]} as they are, with statistics reset, with '
+      f'{MLP_WAYS[method]}, and with both, by depth and width: '
+      f'{"; ".join(parts)}'
+    )
+
+  return sentence
 
 
 def _of_three(found: Summary) -> str:
@@ -115,8 +147,9 @@ def _of_three(found: Summary) -> str:
 MLP_WAYS = {
   'none': 'not permuted',
   'none+reset': 'not permuted, statistics reset',
-  'weight_matching': '**weight matching**',
-  'weight_matching+reset': '**weight matching, statistics reset**',
+  'from_identity': 'weight matching from the identity, as git-re-basin',
+  'weight_matching': 'weight matching',
+  'weight_matching+reset': 'weight matching, statistics reset',
   'activation_matching': 'activation matching',
   'straight_through': 'straight-through',
   'frank_wolfe': 'Frank-Wolfe',
@@ -144,9 +177,14 @@ NORMED = {
   'activations_reset': '**activations matched, statistics again**',
 }
 STUDIES: Mapping[str, tuple[str, Callable[[Summary], str]]] = {
-  'mnist_mlp': ('MNIST, 784-512-512-512-10', _of_shapes),
-  'mnist_mlp_width': ('MNIST, widths', _of_shapes),
-  'mnist_mlp_depth': ('MNIST, depths', _of_shapes),
+  'mnist_mlp_width': (
+    'MNIST, widths',
+    _of_shapes('weight_matching', 'loss', _loss),
+  ),
+  'mnist_mlp_depth': (
+    'MNIST, depths',
+    _of_shapes('activation_matching', 'middle', _percent),
+  ),
   'mnist_mlp_three': ('MNIST, three networks', _of_three),
   'digits_curve': ('digits, a curve', _of_paths(CURVES)),
   'tinyshakespeare_gpt': ('Shakespeare, GPT', _of_paths(STREAMS)),
