@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from paramspace.deltas import _sorted
+
 SHORT = 4096  # Up to this length a row is ranked by the packed sort.
 NEAR = 8  # How far from its rank an entry may lie after it.
 
@@ -13,11 +15,11 @@ def ranks(ranked: jax.Array) -> jax.Array:
 
   Of equal entries, the first has the lowest rank.
 
-  XLA sorts one array of integers six times as fast as it sorts pairs on CPU. So
-  an entry's place in its row is packed into the low bits of its value. What is
-  sorted then are values cut to 19 bits at least: nearly all lie within a few
-  places of their rank, and the inversions that are left are counted. Rows for
-  which that may not do are sorted as pairs.
+  Integers are sorted six times as fast as pairs on CPU, and through a network
+  faster still. So an entry's place in its row is packed into the low bits of
+  its value. What is sorted then are values cut to 19 bits at least: nearly all
+  lie within a few places of their rank, and the inversions that are left are
+  counted. Rows for which that may not do are sorted as pairs.
 
   Args:
     ranked: `_select.bits`, `[*s]`.
@@ -31,7 +33,7 @@ def ranks(ranked: jax.Array) -> jax.Array:
   if not 1 < n <= SHORT:
     return _of_pairs(ranked)
   width = (n - 1).bit_length()
-  packed = lax.sort(((ranked >> width) << width) | _place(ranked))
+  packed = _sorted.rows(((ranked >> width) << width) | _place(ranked))
   order = packed & ((1 << width) - 1)
   values = jnp.take_along_axis(ranked, order, -1, mode='promise_in_bounds')
   places, exact = _corrected(values, width)

@@ -9,6 +9,7 @@ from paramspace import deltas
 from paramspace.deltas import _bits
 from paramspace.deltas import _ranks
 from paramspace.deltas import _select
+from paramspace.deltas import _sorted
 
 KEY = jax.random.key(5)
 
@@ -156,6 +157,14 @@ def test_ranks_are_those_of_a_stable_sort(name):
   x = ROWS[name]
   order = np.argsort(np.abs(x), axis=-1, kind='stable')
   np.testing.assert_array_equal(ranks(x), np.argsort(order, axis=-1))
+
+
+def test_the_network_sorts_rows_of_any_length():
+  x = np.random.default_rng(6).integers(0, _sorted.LAST, (2, 50, 300), np.int32)
+  network = jax.jit(_sorted._network)
+  np.testing.assert_array_equal(network(x), np.sort(x))
+  few = x[0, :1, :5]
+  np.testing.assert_array_equal(network(few), np.sort(few))
 
 
 @pytest.mark.parametrize(
