@@ -26,8 +26,14 @@ def promotion():
     yield
 
 
+@pytest.fixture(scope='module')
+def workdir(tmp_path_factory):
+  """Returns one folder, so that encoders are fine-tuned once."""
+  return tmp_path_factory.mktemp('minilm')
+
+
 @pytest.fixture
-def measured(tiny_sentences, tmp_path):
+def measured(tiny_sentences, workdir):
   """Runs one point of a config, smaller, and returns what a figure gets."""
 
   def measure(name, **changes):
@@ -35,7 +41,7 @@ def measured(tiny_sentences, tmp_path):
     config = module.get_config('smoke').lock()
     short = {f'tasks.{task}.length': 16 for task in config.tasks}
     point = points.point(configs.override(config, short | changes))
-    run = runs.Run(runs.directory(tmp_path, point), point.config)
+    run = runs.Run(runs.directory(workdir, point), point.config)
     result = studies.load(config.study).run(point.config, run)
     return {'config': dict(point.flat), 'status': 'done', 'result': result}
 
