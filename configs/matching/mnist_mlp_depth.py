@@ -5,7 +5,7 @@ Paper: Jordan et al, 2023, https://arxiv.org/abs/2211.08403: not permuted 39.6%,
   93.7 and 96.4% for 3, 10.6, 93.5 and 95.9% for 5, 10.1, 89.3 and 95.3% for 8.
 Run: paramspace reproduce configs/matching/mnist_mlp_depth.py
 Time: half an hour on 2 cores that had other work too.
-Expect: of networks of 8 epochs, 3 pairs, with 1, 2, 3, 5 and 8 hidden layers not
+Expect: of networks of 8 epochs, 3 pairs, with 1, 2, 3, 5 and 8 layers: not
   permuted .883, .598, .457, .229 and .118; permuted by activations .962, .951,
   .939, .878 and .853, and repaired .962, .956, .949, .927 and .918; by weights
   .962, .949, .917, .726 and .258, and repaired .961, .955, .944, .826 and .485.
