@@ -51,8 +51,8 @@ def page(
     dtype: That all is computed in and written in; None for the models'.
 
   Example:
-    >>> page('linear', 1, '/tmp')
-    '{"merge_method": "linear", "models": [{"model": "/tmp/m1", "parameters": {"weight": 1.0}}]}'
+    >>> page('linear', 1, 'in')
+    '{"merge_method": "linear", "models": [{"model": "in/m1", "parameters": {"weight": 1.0}}]}'
   """  # noqa: E501
   about = PAGES[method]
   paths = {f'm{i + 1}': f'{folder}/m{i + 1}' for i in range(models)}
