@@ -15,6 +15,7 @@ TEST = [
   'pytest-xdist>=3.6',
   'ray>=2.40',
   'ruff>=0.12',
+  'selenium>=4.20',
   'submitit>=1.5',
   'tensorboardX>=2.6',
 ]
@@ -30,6 +31,9 @@ setuptools.setup(
   packages=setuptools.find_packages(
     include=['paramspace', 'paramspace.*', 'experiments', 'experiments.*']
   ),
+  package_data={
+    'paramspace.launch.report': ['page.html', 'page.css', 'page.js']
+  },
   python_requires='>=3.11',
   install_requires=[
     'flax>=0.10',

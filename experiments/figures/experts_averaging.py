@@ -137,7 +137,7 @@ def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
     axes.plot([x] * len(accuracies), accuracies, '.', color='C0', alpha=0.4)
     axes.hlines(row['mean'], x - 0.2, x + 0.2, color='C0', linewidth=2.5)
     axes.annotate(
-      f'{row["mean"]:.4f}',
+      f'{row["mean"]:.3f}',
       (x + 0.23, row['mean']),
       color='C0',
       verticalalignment='center',

@@ -23,7 +23,7 @@ def count_axis(axes: mpl_axes.Axes, label: str) -> None:
   """
   axes.set_xscale('log')
   low, high = axes.get_xlim()
-  steps = (1, 2, 5) if high / low < 400 else (1,)
+  steps = (1, 2, 5) if high / low < 400 and high < 1e6 else (1,)
   axes.xaxis.set_major_locator(ticker.LogLocator(subs=steps))
   axes.xaxis.set_major_formatter(ticker.StrMethodFormatter('{x:,.0f}'))
   axes.xaxis.set_minor_formatter(ticker.NullFormatter())

@@ -7,6 +7,8 @@ from typing import Any
 
 from matplotlib import axes as mpl_axes
 
+from experiments.figures import style
+
 COLUMNS = (
   'method',
   'D',
@@ -63,9 +65,8 @@ def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
           marker=markers[dim],
           label=f'{method}, d = {dim:,}',
         )
-  axes.axhline(1, color='0.6', linewidth=0.8)
-  axes.set_xscale('log')
+  axes.axhline(1, color=style.GREY, linewidth=0.8)
+  style.count_axis(axes, 'parameters D')
   axes.set_yscale('log')
-  axes.set_xlabel('parameters D')
   axes.set_ylabel('step / direct step')
-  axes.legend(frameon=False, fontsize='x-small', ncols=2)
+  axes.figure.legend(fontsize='small', loc='outside right upper')

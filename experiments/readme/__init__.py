@@ -9,6 +9,7 @@ copied to `experiments/results/`. No number in the README is typed by hand.
 import re
 
 from experiments.readme import _averages
+from experiments.readme import _claims
 from experiments.readme import _dimensions
 from experiments.readme import _matching
 from experiments.readme import _merging
@@ -16,6 +17,7 @@ from experiments.readme import _results
 from experiments.readme import _running
 
 SECTIONS = {
+  'claims': _claims.claims,
   'chaos': _running.chaos,
   'one_program': _running.one_program,
   'dimensions': _dimensions.dimensions,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from paramspace.cli import _looking
 from paramspace.cli import _merging
 from paramspace.cli import _parsing
+from paramspace.cli import _reporting
 from paramspace.cli import _running
 from paramspace.cli import _searching
 from paramspace.launch import errors
@@ -21,6 +22,7 @@ examples:
   paramspace sweep configs/intrinsic_dimension/mnist_fc.py --dry-run
   paramspace run configs/intrinsic_dimension/digits_fc.py --config.seed=1
   paramspace merge recipe.yaml merged/ --dry-run
+  paramspace report --out report.html
 
 A command that was stopped continues when it is started again.
 exit codes: 0 done, 1 failed or a claim does not hold, 2 the config or the call
@@ -74,4 +76,5 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
   _searching.add_verbs(subparsers)
   _looking.add_verbs(subparsers)
   _merging.add_verbs(subparsers)
+  _reporting.add_verbs(subparsers)
   return _parsing.parse(parser, subparsers.choices, argv)

@@ -1,0 +1,149 @@
+"""The table of claims."""
+
+from collections.abc import Sequence
+
+from paramspace.launch import claims
+from paramspace.launch.report import findings
+from paramspace.launch.report import markup
+from paramspace.launch.report import numbers
+from paramspace.launch.report import studies
+
+HOLDS, UNLIKE, FAILS = 'holds', 'unlike', 'fails'
+_MARKS = {True: '✓', False: '✗'}
+NOT_RECORDED = 'not recorded'
+# Title, and how it is sorted.
+COLUMNS = (
+  ('Study', 'text'),
+  ('Claim', 'text'),
+  ('Paper', 'number'),
+  ('Ours', 'number'),
+  ('Expected', 'number'),
+  ('Verdict', 'number'),
+  ('Time', 'number'),
+)
+
+
+def table(found: Sequence[findings.Finding]) -> str:
+  """Returns the `<table>` of claims."""
+  heads = ''.join(
+    f'<th scope="col" aria-sort="none">'
+    f'<button type="button" data-sort="{order}">{title}</button></th>'
+    for title, order in COLUMNS
+  )
+  rows = '\n'.join(_row(finding) for finding in found)
+  return (
+    '<table id="claims-table"><caption class="hidden">Claims: the number of '
+    'the paper, ours, and whether it holds</caption>'
+    f'<thead><tr>{heads}</tr></thead><tbody>\n{rows}\n</tbody></table>'
+  )
+
+
+def kind(finding: findings.Finding) -> str:
+  """Returns 'fails', 'unlike' the paper, or 'holds'."""
+  if not finding.holds:
+    return FAILS
+  return UNLIKE if finding.agrees is False else HOLDS
+
+
+def verdict(finding: findings.Finding) -> str:
+  """Returns whether a claim holds, and how far the paper's number is."""
+  word = 'holds' if finding.holds else 'does not hold'
+  badge = (
+    f'<span class="badge {"yes" if finding.holds else "no"}">'
+    f'<span aria-hidden="true">{_MARKS[finding.holds]}</span> {word}</span>'
+  )
+  return badge + _small(beside(finding), finding.agrees is False)
+
+
+def beside(finding: findings.Finding) -> str:
+  """Says how the measurement is beside the paper's number."""
+  paper = finding.claim.paper
+  if finding.value is None:
+    return 'not measured'
+  if finding.agrees is None:
+    return ''
+  if finding.agrees:
+    return 'agrees with the paper'
+  if not paper:
+    return 'not the paper\u2019s number'
+  if finding.value * paper < 0:
+    return 'the paper has another sign'
+  part = numbers.percent((finding.value - paper) / abs(paper))
+  return f'{part} from the paper'
+
+
+def measured(finding: findings.Finding) -> str:
+  """Returns the measured number and its interval."""
+  if finding.value is None:
+    return '<span class="faint">not measured</span>'
+  text = f'<b>{numbers.number(finding.value)}</b>'
+  if finding.ends is None:
+    return text
+  return f'{text} {_small(numbers.interval(finding.ends, finding.value))}'
+
+
+def _row(finding: findings.Finding) -> str:
+  study = finding.study
+  cells = (
+    (study.notes.title, _study(study)),
+    (finding.claim.quantity, _claim(finding.claim)),
+    (finding.claim.paper, _paper(finding.claim)),
+    (finding.value, measured(finding)),
+    (finding.expected[0], _expected(finding)),
+    ((FAILS, UNLIKE, HOLDS).index(kind(finding)), verdict(finding)),
+    (finding.seconds, _time(finding.seconds)),
+  )
+  body = ''.join(
+    f'<td data-label="{title}" data-value="{_value(value)}">'
+    f'<div>{cell}</div></td>'
+    for (title, _), (value, cell) in zip(COLUMNS, cells, strict=True)
+  )
+  return (
+    f'<tr data-kind="{kind(finding)}" data-topic="{markup.escape(study.topic)}"'
+    f' data-study="{markup.escape(study.name)}">{body}</tr>'
+  )
+
+
+def _study(study: studies.Study) -> str:
+  name, title = map(markup.escape, (study.name, study.notes.title))
+  return f'<a href="#{name}">{title}</a>{_small(study.topic)}'
+
+
+def _claim(claim: claims.Claim) -> str:
+  return markup.name(claim.quantity) + _small(claim.note)
+
+
+def _paper(claim: claims.Claim) -> str:
+  given = (
+    '<span class="faint">—</span>'
+    if claim.paper is None
+    else f'<b>{numbers.given(claim.paper)}</b>'
+  )
+  return given + _small(claim.source)
+
+
+def _expected(finding: findings.Finding) -> str:
+  low, high = finding.expected
+  return (
+    f'<span>{numbers.number(float(low))} to {numbers.number(float(high))}'
+    f'</span>{_small(f"± {finding.claim.tolerance:.0%}")}'
+  )
+
+
+def _time(seconds: float | None) -> str:
+  if seconds is None:
+    return f'<span class="faint">{NOT_RECORDED}</span>'
+  return numbers.duration(seconds)
+
+
+def _value(value: float | str | None) -> str:
+  return '' if value is None else markup.escape(value)
+
+
+def _small(text: str, unlike: bool = False) -> str:
+  if not text:
+    return ''
+  return f' <small{unlike * _UNLIKE}>{markup.escape(text)}</small>'
+
+
+_UNLIKE = ' class="unlike"'
