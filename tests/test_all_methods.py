@@ -403,6 +403,7 @@ TABLES = {
       'adamerging',
       'axes',
       'dumps',
+      'extract_lora',
       'fisher_diagonal',
       'grams',
       'layer_inputs',

@@ -216,6 +216,35 @@ def test_two_models_are_compared_leaf_by_leaf(folder, capsys):
   assert f'|delta| {np.linalg.norm(flat[1] - flat[0]):.4g}' in shown[-1]
 
 
+def test_an_adapter_is_extracted_and_merged(folder, capsys):
+  call = ['extract', 'base', 'math', 'lora', '--rank=3', '--save-others']
+  assert cli.main(call) == errors.DONE
+  shown = capsys.readouterr().out
+  record = json.loads((folder / 'lora' / 'extract.json').read_text())['extract']
+  for name, row in record['leaves'].items():
+    (line,) = [line for line in shown.splitlines() if f' {name} ' in line]
+    assert f'{row["energy"]:.4g}' in line
+  assert f'{record["energy"]:.4g} of the energy at rank 3' in shown
+  assert record['digest'] in shown
+  page = 'base: base\nmodels: {lora: lora}\nrecipe: linear\n'
+  (folder / 'page.yaml').write_text(page)
+  assert cli.main(['merge', 'page.yaml', 'out']) == errors.DONE
+  found, wanted = whole('out'), whole('math')
+  for name in record['saved']:
+    np.testing.assert_array_equal(found[name], wanted[name])
+  shown = capsys.readouterr().out
+  assert '1 model merged' in shown
+  assert 'lora is not empty' in one_line(capsys, *call)
+  line = one_line(capsys, 'extract', 'base', 'math', 'other', '--rank=0')
+  assert '`rank` must be an integer of 1 or more, got 0' in line
+  assert cli.main(['inspect', 'lora']) == errors.DONE
+  assert 'in 1 file; digest' in capsys.readouterr().out
+  assert cli.main(['inspect', 'base', 'lora']) == errors.DONE
+  applied = capsys.readouterr().out.splitlines()[-1]
+  cli.main(['inspect', 'base', 'out'])
+  assert capsys.readouterr().out.splitlines()[-1] == applied
+
+
 def test_models_of_other_shapes_are_not_compared(folder, capsys):
   other = SHAPE._replace(vocabulary=21)
   checkpoints.write(folder / 'wider', other, ())

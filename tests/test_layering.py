@@ -28,7 +28,7 @@ MAY_IMPORT = {
   'sharding': SHARED,
   **{method: SHARED for method in METHODS},
   'matching': SHARED | {'symmetry'},
-  'merging': SHARED | {'deltas', 'files'},
+  'merging': SHARED | {'deltas', 'files', 'sharding'},
   'probes': SHARED | METHODS,
   'launch': SHARED | {'files', 'resolve', 'sharding'},
   '__main__': {'cli'},

@@ -5,6 +5,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 
+from paramspace.cli import _extracting
 from paramspace.cli import _looking
 from paramspace.cli import _merging
 from paramspace.cli import _parsing
@@ -76,5 +77,6 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
   _searching.add_verbs(subparsers)
   _looking.add_verbs(subparsers)
   _merging.add_verbs(subparsers)
+  _extracting.add_verbs(subparsers)
   _reporting.add_verbs(subparsers)
   return _parsing.parse(parser, subparsers.choices, argv)

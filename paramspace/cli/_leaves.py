@@ -46,8 +46,9 @@ def describe(tree: disk.Tree, advance: Callable[[int], None]) -> Rows:
     )
   size = sum(leaf.size for leaf in tree.leaves.values())
   return rows, (
-    f'{len(rows)} leaves, {size} parameters, {_bytes.text(tree.nbytes)} in '
-    f'{len(tree.files)} files; digest {manifest.digest_of(leaves)}'
+    f'{_count(len(rows), "leaf", "leaves")}, {_count(size, "parameter")}, '
+    f'{_bytes.text(tree.nbytes)} in '
+    f'{_count(len(tree.files), "file")}; digest {manifest.digest_of(leaves)}'
   )
 
 
@@ -76,7 +77,11 @@ def compare(a: disk.Tree, b: disk.Tree, advance: Callable[[int], None]) -> Rows:
     rows.append({'leaf': name, **_measures(sums)})
   found = _measures(total)
   text = ', '.join(f'{key} {value:.4g}' for key, value in found.items())
-  return rows, f'{len(rows)} leaves: {text}'
+  return rows, f'{_count(len(rows), "leaf", "leaves")}: {text}'
+
+
+def _count(number: int, one: str, many: str = '') -> str:
+  return f'{number} {one if number == 1 else many or one + "s"}'
 
 
 def _measures(sums: np.ndarray) -> dict[str, float]:

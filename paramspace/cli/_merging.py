@@ -1,13 +1,12 @@
 """Verbs that take models on disk: merge them, and look at them."""
 
 import argparse
-import contextlib
 import time
-from collections.abc import Iterator
 from typing import Any
 
 from paramspace.cli import _bytes
 from paramspace.cli import _parsing
+from paramspace.cli import _writing
 from paramspace.launch import errors
 
 
@@ -18,20 +17,23 @@ def merge(options: argparse.Namespace) -> int:
   from paramspace.merging import recipe_files
 
   compilation.enable()
-  with _usage():
+  with _writing.usage():
     page = recipe_files.read(options.recipe, options.seed)
+    if options.vocabulary is not None:
+      page = page._replace(vocabulary=options.vocabulary)
     _check(page)
     planned = _plan(page, options)
   if options.dry_run:
     _show(page, planned)
     return errors.DONE
-  for note in page.notes:
+  for note in (*page.notes, *planned.notes):
     terminal.line(f'Note: {note}')
   start = time.monotonic()
   found = _run(page, planned, options)
   seconds = time.monotonic() - start
   terminal.line(
-    f'{len(page.models)} models merged into {options.out}: '
+    f'{len(page.models)} {"model" if len(page.models) == 1 else "models"} '
+    f'merged into {options.out}: '
     f'{_bytes.text(planned.read)} read, {_bytes.text(planned.written)} written '
     f'in {seconds:.1f} s; digest {found["merge"]["digest"]}'
   )
@@ -41,13 +43,16 @@ def merge(options: argparse.Namespace) -> int:
 def inspect(options: argparse.Namespace) -> int:
   """Lists the leaves of a model on disk, or how two models differ."""
   from paramspace.cli import _leaves
+  from paramspace.files import adapters
   from paramspace.files import lazy
   from paramspace.launch import terminal
 
-  with _usage():
+  with _writing.usage():
     trees = [lazy.open(path) for path in options.paths]
     if len(trees) > 2:
       raise errors.UsageError('inspect takes one model, or two to compare.')
+    if len(trees) == 2 and adapters.is_adapter(trees[1].path):
+      trees[1] = adapters.apply(trees[0], trees[1].path)
     look = _leaves.describe if len(trees) == 1 else _leaves.compare
     total = sum(tree.nbytes for tree in trees)
     shown = terminal.interactive()
@@ -64,19 +69,11 @@ def add_verbs(subparsers: argparse.Action) -> None:
   parser.add_argument(
     'recipe', metavar='RECIPE', help="a page of YAML, ours or mergekit's"
   )
-  parser.add_argument('out', metavar='OUT', help='the directory of the result')
+  _writing.add_out(parser)
   parser.add_argument(
     '--dry-run',
     action='store_true',
     help='say what would be read and written, and whether the models fit',
-  )
-  parser.add_argument(
-    '--overwrite', action='store_true', help='replace what is in OUT'
-  )
-  parser.add_argument(
-    '--no-resume',
-    action='store_true',
-    help='begin again, even if the same merge is there unfinished',
   )
   parser.add_argument(
     '--memory',
@@ -89,6 +86,11 @@ def add_verbs(subparsers: argparse.Action) -> None:
     type=int,
     metavar='N',
     help="of what is drawn; default: the page's",
+  )
+  parser.add_argument(
+    '--vocabulary',
+    choices=('same', 'cut', 'pad'),
+    help="where the models' differ; default: the page's, or to refuse them",
   )
   looking = _parsing.add(subparsers, inspect)
   looking.add_argument(
@@ -123,6 +125,7 @@ def _given(page: Any, options: argparse.Namespace) -> dict[str, Any]:
     'key': None if page.seed is None else jax.random.key(page.seed),
     'memory': options.memory,
     'out_dtype': page.out_dtype,
+    'vocabulary': page.vocabulary,
   }
 
 
@@ -138,7 +141,10 @@ def _run(page: Any, planned: Any, options: argparse.Namespace) -> Any:
   from paramspace.launch import terminal
 
   shown = terminal.interactive()
-  with _usage(), _bytes.progress(planned.read, 'merging', shown) as advance:
+  with (
+    _writing.usage(),
+    _bytes.progress(planned.read, 'merging', shown) as advance,
+  ):
     return merging.merge_files(
       page.base,
       page.models,
@@ -174,6 +180,8 @@ def _show(page: Any, planned: Any) -> None:
   ]
   terminal.table(rows)
   times = 'once' if planned.passes == 1 else f'in {planned.passes} passes'
+  if planned.sampled:
+    times += f', {_bytes.text(planned.sampled)} of it a sample'
   terminal.line(
     f'read {_bytes.text(planned.read)} {times}, write '
     f'{_bytes.text(planned.written)} as {page.out_dtype or "the base"}, '
@@ -182,27 +190,9 @@ def _show(page: Any, planned: Any) -> None:
   beside = [*planned.files, *planned.beside]
   terminal.line(f'files: {", ".join(beside)}')
   terminal.line('all leaves have the same shapes and dtypes in all models')
-  for note in page.notes:
+  for note in (*page.notes, *planned.notes):
     terminal.line(f'Note: {note}')
 
 
 def _weight(weight: Any) -> Any:
   return 'by leaf' if isinstance(weight, dict) else weight
-
-
-@contextlib.contextmanager
-def _usage() -> Iterator[None]:
-  """Makes one line of what is wrong with the files or the call."""
-  from paramspace.files import manifest
-
-  try:
-    yield
-  except manifest.Damaged as e:
-    raise errors.CheckpointCorrupt(str(e)) from e
-  except ValueError as e:
-    raise errors.UsageError(str(e)) from e
-  except OSError as e:
-    if e.errno in errors.FULL:
-      raise errors.NoRoom(f'{e.strerror or e}.') from e
-    where = f'{e.filename}: {e.strerror}' if e.filename else str(e)
-    raise errors.UsageError(where) from e

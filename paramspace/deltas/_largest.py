@@ -11,6 +11,7 @@ from paramspace.deltas import _prune
 from paramspace.deltas import _rounds
 from paramspace.deltas import _rows
 from paramspace.deltas import _select
+from paramspace.deltas import order
 
 SCOPES = ('leaf', 'row', 'global')
 
@@ -25,13 +26,16 @@ def kept(
 ) -> _prune.Prune:
   """Makes a prune that keeps the largest scores."""
   marked, rounds = marks(density, scope, count, axis, score)
+  asked = order.Order(scope, _number(density, count))
+  ranked = scope != 'row' and count == 'floor' and score is _rounds.magnitude
+  asks = (lambda name: asked) if ranked else _prune.asks_nothing
   if density == 1:
     return _prune.Prune(lambda known, key, name, x: x, kind=kind)
 
   def apply(known: dict, key: base.PRNGKey, name: str, x: jax.Array):
     return jnp.where(marked(known, name, x), x, 0)
 
-  return _prune.Prune(apply, rounds, kind=kind)
+  return _prune.Prune(apply, rounds, kind=kind, order=asks)
 
 
 def marks(
@@ -41,10 +45,11 @@ def marks(
   _check.one_of('scope', scope, SCOPES)
   _check.one_of('count', count, ('floor', 'official'))
   _check.axis(axis)
-  official = count == 'official'
-  number = lambda n: min(_check.portion(density, n) + official, n)
+  official, number = count == 'official', _number(density, count)
 
   def by_leaf(known: dict, name: str, x: jax.Array) -> jax.Array:
+    if known:  # It was found beforehand.
+      return by_tree(known, name, x)
     ranked = _select.bits(score(name, x))
     ranked = _rows.take(ranked, axis) if scope == 'row' else ranked
     k = number(ranked.size if scope == 'leaf' else _rows.length(ranked))
@@ -58,8 +63,16 @@ def marks(
     ranked = _select.bits(score(name, x))
     if official:
       return ranked >= known['threshold']
+    if 'ends' in known:
+      return _select.before(ranked, known['threshold'], known['ends'][name])
     return _select.above(ranked, known['threshold'], known['ties'][name])
 
   if scope == 'global':
     return by_tree, _rounds.kth(number, score)
   return by_leaf, ()
+
+
+def _number(density: float, count: str) -> Callable[[int], int]:
+  """Returns `(n) -> k`, how many of n are kept."""
+  more = count == 'official'
+  return lambda n: min(_check.portion(density, n) + more, n)

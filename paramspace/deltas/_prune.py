@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from paramspace import base
 from paramspace import trees
+from paramspace.deltas import order as orders
 
 LIMIT = 1 << 31  # Counts are int32 on devices.
 
@@ -27,15 +28,24 @@ class Round(NamedTuple):
     observe: `(known, key, name, x) -> observation` of one leaf.
     merge: `(a, b) -> observation` of both.
     conclude: `(known, observation) -> known`, given that of all leaves.
+    outcomes: What it may add to what is known, as names and values, if that is
+      one of a few. Then leaves may be merged before all were seen: those for
+      which the outcome makes a difference are merged again if another one was
+      expected.
   """
 
   observe: Callable[[dict, base.PRNGKey, str, jax.Array], Any]
   merge: Callable[[Any, Any], Any]
   conclude: Callable[[dict, Any], dict]
+  outcomes: tuple[tuple[tuple[str, Any], ...], ...] = ()
 
 
 def fits_any(delta: base.Params) -> None:
   """Raises for no tree."""
+
+
+def asks_nothing(name: str) -> orders.Order | None:
+  """Returns that no magnitude of a leaf is asked for."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -59,12 +69,17 @@ class Prune:
       which it reads names and shapes.
     kind: `(name, shape) -> hashable`. Leaves of one kind and shape are treated
       alike, whatever their names, so that one program serves them all.
+    order: `(name) -> Order`, or None. What is asked of the leaf's magnitudes,
+      where that is all that is asked. A host that finds it in its own way may
+      give it to `apply`: known['threshold'] are its bits, and equal entries
+      are kept before the place known['ends'][name].
   """
 
   apply: Callable[[dict, base.PRNGKey, str, jax.Array], jax.Array]
   rounds: tuple[Round, ...] = ()
   check: Callable[[base.Params], None] = fits_any
   kind: base.Kind = base.by_name
+  order: Callable[[str], orders.Order | None] = asks_nothing
 
   def __call__(self, key: base.PRNGKey, delta: base.Params) -> base.Params:
     """Prunes the floating-point leaves of `delta`.

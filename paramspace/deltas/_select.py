@@ -94,6 +94,18 @@ def above(
   return kept.reshape(ranked.shape)
 
 
+def before(
+  ranked: jax.Array, threshold: jax.Array, end: jax.Array
+) -> jax.Array:
+  """Marks all above the threshold, and those equal to it before a place."""
+  threshold, end = jnp.int32(threshold), jnp.int32(end)
+  place = jnp.zeros(ranked.shape, jnp.int32)
+  for axis, size in enumerate(ranked.shape):
+    along = lax.broadcasted_iota(jnp.int32, ranked.shape, axis)
+    place = place * size + along
+  return (ranked > threshold) | ((ranked == threshold) & (place < end))
+
+
 def high_counts(ranked: jax.Array) -> jax.Array:
   """Returns how many have each value of the high bits, int32."""
   return _histogram(ranked >> LOW, 1, HIGH)

@@ -29,12 +29,15 @@ class Leaf(NamedTuple):
     dtype: Its dtype.
     file: The file or folder that it is in.
     view: Returns its values, mapped where the file allows it.
+    narrow: Where it is computed, in a wide dtype, that of the leaf that it
+      takes the place of; None where it is stored as it is.
   """
 
   shape: tuple[int, ...]
   dtype: np.dtype
   file: pathlib.Path
   view: Callable[[], np.ndarray]
+  narrow: np.dtype | None = None
 
   @property
   def size(self) -> int:
@@ -46,6 +49,11 @@ class Leaf(NamedTuple):
     """The number of its bytes."""
     return self.size * self.dtype.itemsize
 
+  @property
+  def stands_for(self) -> np.dtype:
+    """The dtype that it counts as beside other models."""
+    return self.dtype if self.narrow is None else self.narrow
+
 
 class Tree(NamedTuple):
   """A parameter tree on disk.
@@ -55,17 +63,27 @@ class Tree(NamedTuple):
     leaves: By name, in the order of the files.
     separator: What stands between the parts of a name in the files.
     metadata: What the files' writer says of them.
+    others: Files that leaves are computed from, beside their own.
+    model: The model that has its config and tokenizer, if that is another.
   """
 
   path: pathlib.Path
   leaves: Mapping[str, Leaf]
   separator: str = '/'
   metadata: Mapping[str, str] = {}
+  others: tuple[pathlib.Path, ...] = ()
+  model: pathlib.Path | None = None
 
   @property
   def files(self) -> list[pathlib.Path]:
     """The files, in the order of the leaves."""
-    return list(dict.fromkeys(leaf.file for leaf in self.leaves.values()))
+    own = (leaf.file for leaf in self.leaves.values())
+    return list(dict.fromkeys([*own, *self.others]))
+
+  @property
+  def home(self) -> pathlib.Path:
+    """Where its config and its tokenizer are."""
+    return self.path if self.model is None else self.model
 
   @property
   def nbytes(self) -> int:
@@ -114,9 +132,9 @@ def held(params: base.Params) -> Tree:
   return Tree(_MEMORY, leaves)
 
 
-def copy(values: np.ndarray) -> np.ndarray:
-  """Returns a copy in memory that JAX can use as it is."""
-  found = room(values.shape, values.dtype)
+def copy(values: np.ndarray, dtype: np.dtype | None = None) -> np.ndarray:
+  """Returns a copy in memory, of another dtype, that JAX can use as it is."""
+  found = room(values.shape, values.dtype if dtype is None else dtype)
   np.copyto(found, values)
   return found
 

@@ -27,6 +27,7 @@ from paramspace.files import npz
 
 INDEX = 'model.safetensors.index.json'
 WHOLE = 'model.safetensors'
+ADAPTER = 'adapter_model.safetensors'  # Of PEFT; see `adapters`.
 PICKLES = ('.bin', '.pt', '.pth', '.ckpt', '.pkl', '.pickle')
 _LARGEST_INDEX = 100_000_000  # Bytes.
 
@@ -101,8 +102,7 @@ def _open_folder(path: pathlib.Path) -> disk.Tree:
 
     return orbax.open(item.parent)
   whole = [n for n in present if n.endswith(('.safetensors', '.npz'))]
-  if WHOLE in whole:
-    whole = [WHOLE]
+  whole = next(([n] for n in (WHOLE, ADAPTER) if n in whole), whole)
   if len(whole) == 1:
     return _open_file(inside(path, whole[0]))._replace(path=path)
   if whole:

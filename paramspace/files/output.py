@@ -6,12 +6,15 @@ in a folder of its own, `.unfinished`, until it is whole. Only then do the files
 get their names, the index last, so that no reader takes a part for the whole.
 """
 
+import contextlib
+import errno
 import fcntl
 import hashlib
 import json
 import os
 import pathlib
 import shutil
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
@@ -25,6 +28,7 @@ from paramspace.files import header
 
 UNFINISHED = '.unfinished'
 _JOURNAL = 'journal'
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _CHUNK = 1 << 24  # Bytes that are written or digested at once.
 
 
@@ -72,12 +76,29 @@ def check(out: pathlib.Path, plan: str, resume: bool, overwrite: bool) -> None:
     )
 
 
+@contextlib.contextmanager
+def room(out: pathlib.Path) -> Iterator[None]:
+  """Says in one line that there is no room, where something is written.
+
+  Raises:
+    OSError: If there is none.
+  """
+  try:
+    yield
+  except OSError as e:
+    if e.errno not in FULL:
+      raise
+    message = f'no room for {out}; make room, and start again to continue'
+    raise OSError(e.errno, message) from None
+
+
 class Output:
   """Files that are being written.
 
   Attributes:
     done: What was said of the leaves that are there, by name in the file.
     whole: Whether all is there, and only `publish` is left to do.
+    known: What was kept; None if nothing was.
   """
 
   def __init__(
@@ -104,6 +125,8 @@ class Output:
     self._open: list[BinaryIO] = []
     self._places: dict[str, tuple[BinaryIO, header.Entry]] = {}
     self.done: dict[str, Any] = {}
+    found = [row['known'] for row in rows if 'known' in row]
+    self.known: dict[str, Any] | None = found[-1] if found else None
     if self.whole:
       return
     for name, file in files.items():
@@ -111,8 +134,14 @@ class Output:
     there = [row for row in rows[1:] if self._is_there(row)]
     self.done = {row['leaf']: row for row in there}
     os.ftruncate(self._journal, 0)
-    for row in ({'plan': plan}, *there):
+    known = [{'known': self.known}] if found else []
+    for row in ({'plan': plan}, *known, *there):
       self._note(row)
+
+  def keep(self, known: dict[str, Any]) -> None:
+    """Keeps what was found before leaves could be written; JSON."""
+    self._note({'known': known})
+    self.known = known
 
   def write(self, name: str, values: np.ndarray, **about: Any) -> None:
     """Writes a leaf where it belongs.

@@ -10,6 +10,7 @@ from paramspace.merging._dare import dare_linear
 from paramspace.merging._dare import dare_ties
 from paramspace.merging._della import della
 from paramspace.merging._della import della_linear
+from paramspace.merging._extract_lora import extract_lora
 from paramspace.merging._fisher import fisher
 from paramspace.merging._fisher_diagonal import fisher_diagonal
 from paramspace.merging._grams import grams
@@ -52,6 +53,7 @@ __all__ = (
   'della',
   'della_linear',
   'dumps',
+  'extract_lora',
   'fisher',
   'fisher_diagonal',
   'grams',

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from paramspace import base
 from paramspace import deltas
@@ -57,7 +58,8 @@ def consensus(
     sign = (seen > 0).astype(jnp.int32) - (seen < 0).astype(jnp.int32)
     return known | {'majority': sign}
 
-  majority = deltas.Round(observe, operator.add, conclude)
+  outcomes = tuple((('majority', np.int32(sign)),) for sign in (-1, 0, 1))
+  majority = deltas.Round(observe, operator.add, conclude, outcomes)
   combine = base.Combine(apply, (majority,), kind=base.alike)
   return combine if scope == 'global' else _rounds.by_leaf(combine)
 

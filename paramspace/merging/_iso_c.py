@@ -44,13 +44,13 @@ def iso_c(
 
   def apply(known: dict, leaf: base.Leaf):
     at = _layout.axes(leaf.name, leaf.base.shape, stacked)
-    if at.kind != 'kernel':
+    if not at.is_map:
       return _stack.total(leaf) / len(leaf.deltas)
     summed = _layout.matrices(_stack.total(leaf), at)  # [L, in, out]
     turned = _polar.factor(summed)
     # mean(S), as the trace of (U V^T)^T U S V^T.
     rank = min(summed.shape[1:])
     flat = jnp.sum(turned * summed, (1, 2), keepdims=True) / rank
-    return (flat * turned).reshape(leaf.base.shape)
+    return _layout.restored(flat * turned, at, leaf.base.shape)
 
   return base.Recipe(base.Combine(apply), scale=scale)

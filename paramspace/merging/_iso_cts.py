@@ -64,12 +64,12 @@ def iso_cts(
 
   def apply(known: dict, leaf: base.Leaf):
     at = _layout.axes(leaf.name, leaf.base.shape, stacked)
-    if at.kind != 'kernel':
+    if not at.is_map:
       return _stack.total(leaf) / len(leaf.deltas)
     moved = _stack.along(leaf.weights, leaf.deltas) * leaf.deltas
     d = jnp.stack([_layout.matrices(x, at) for x in moved])  # [n, L, in, out]
     with jax.default_matmul_precision('highest'):
-      return _flat(d, common).reshape(leaf.base.shape)
+      return _layout.restored(_flat(d, common), at, leaf.base.shape)
 
   return base.Recipe(base.Combine(apply), scale=scale)
 

@@ -7,13 +7,16 @@ from typing import NamedTuple
 
 import jax
 
-# Flax's layouts, the first rule that matches the whole name: the kind, and how
-# many of the axes are outputs, of leaves of two axes or more. What a linear map
+# The first rule that matches the whole name: the kind, and how many of the axes
+# are outputs, of leaves of two axes or more. By Flax, what a linear map
 # multiplies comes first: Dense [in, out], Conv [..., in, out], the projections
 # of attention [in, heads, head_dim] and [heads, head_dim, out]. An embedding
-# is [rows, features].
+# is [rows, features]. By PyTorch, whose leaves are called `weight`, outputs
+# come first: Linear [out, in], Conv [out, in, ...].
 RULES = (
   (r'(.*/)?[^/]*embed(ding)?s?', 'embedding', 1),
+  (r'(.*/)?([^/]*embed[^/]*|wte|wpe)/weight', 'embedding', 1),
+  (r'(.*/)?[^/]*weight', 'weight', 1),
   (r'(.*/)?(query|key|value)/kernel', 'kernel', 2),
   (r'.*', 'kernel', 1),
 )
@@ -23,8 +26,8 @@ class Axes(NamedTuple):
   """The axes of a leaf, in their order.
 
   Attributes:
-    kind: 'kernel', 'embedding', or 'vector', which is everything with fewer
-      than two axes.
+    kind: 'kernel', 'weight', which is a kernel with its outputs first,
+      'embedding', or 'vector', which is everything with fewer than two axes.
     stack: How many leading axes stand for layers, as `nn.scan` stacks them.
     inputs: How many then are inputs; of an embedding, rows.
     outputs: How many then are outputs, features, or the axis of a vector.
@@ -35,13 +38,18 @@ class Axes(NamedTuple):
   inputs: int
   outputs: int
 
+  @property
+  def is_map(self) -> bool:
+    """Whether it is a linear map, of inputs to outputs."""
+    return self.kind in ('kernel', 'weight')
+
 
 def axes(
   name: str,
   shape: tuple[int, ...],
   stacked: Mapping[str, int] | None = None,
 ) -> Axes:
-  """Returns what the axes of a leaf are, by Flax's layouts.
+  """Returns what the axes of a leaf are, by the layouts of Flax and PyTorch.
 
   Args:
     name: The leaf's name, '/'-joined.
@@ -61,6 +69,11 @@ def axes(
     Axes(kind='kernel', stack=0, inputs=1, outputs=1)
     >>> merging.axes('layers/Conv_0/kernel', (6, 3, 3, 8, 4), {'layers/.*': 1})
     Axes(kind='kernel', stack=1, inputs=3, outputs=1)
+    >>> merging.axes('mlp/up_proj/weight', (48, 16))
+    Axes(kind='weight', stack=0, inputs=1, outputs=1)
+
+  Note: The `Conv1D` of GPT-2 has `[in, out]` and is called `weight`, too; its
+    name does not tell it from other models' `[out, in]`.
   """
   stack = 0
   for pattern, number in (stacked or {}).items():
@@ -82,5 +95,12 @@ def axes(
 
 def matrices(x: jax.Array, at: Axes) -> jax.Array:
   """Returns a leaf as matrices, `[layers, in, out]`."""
-  shape = x.shape[at.stack : at.stack + at.inputs]
-  return x.reshape(math.prod(x.shape[: at.stack]), math.prod(shape), -1)
+  first = at.outputs if at.kind == 'weight' else at.inputs
+  shape = x.shape[at.stack : at.stack + first]
+  found = x.reshape(math.prod(x.shape[: at.stack]), math.prod(shape), -1)
+  return found.swapaxes(1, 2) if at.kind == 'weight' else found
+
+
+def restored(x: jax.Array, at: Axes, shape: tuple[int, ...]) -> jax.Array:
+  """Returns matrices `[layers, in, out]` as a leaf of this shape."""
+  return (x.swapaxes(1, 2) if at.kind == 'weight' else x).reshape(shape)

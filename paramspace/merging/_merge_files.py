@@ -6,6 +6,7 @@ import pathlib
 import shutil
 from collections.abc import Callable
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -17,14 +18,15 @@ from paramspace import deltas
 from paramspace.files import lazy
 from paramspace.files import output
 from paramspace.merging import _ahead
+from paramspace.merging import _devices
 from paramspace.merging import _inputs
+from paramspace.merging import _known
+from paramspace.merging import _looks
 from paramspace.merging import _models
 from paramspace.merging import _passes
 from paramspace.merging import _plan
 from paramspace.merging import _recipe
 from paramspace.merging import _record
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def _silent(count: int) -> None:
@@ -42,6 +44,8 @@ def merge_files(
   key: types.PRNGKey | None = None,
   memory: int | None = None,
   out_dtype: jax.typing.DTypeLike | None = None,
+  vocabulary: str = 'same',
+  devices: Sequence[jax.Device] | None = None,
   resume: bool = True,
   overwrite: bool = False,
   beside: Mapping[str, bytes] | None = None,
@@ -51,18 +55,22 @@ def merge_files(
 
   Leaves are read by memory map in the order of the base's files, computed, and
   written to their final places, all three at once. What a recipe must know of
-  all leaves first, such as a global threshold, is found before: every round of
-  the prune and of the combine reads all once more. Neither the order of leaves
-  nor the files that they are in change the result.
+  all leaves first is found before: every round of the prune and of the combine
+  reads all once more. The k-th largest of a tree, as `ties` has it, takes one
+  reading: a sample of about a hundredth says where to look. Should that be
+  wrong, the rounds are run, and the result is the same. Neither the order of
+  leaves nor the files that they are in change the result.
 
   Stopped at any moment, disk full too, the same call continues, and ends with
-  the same files. `out` gets them when all is written, the index last.
+  the same files; what was found before is kept. `out` gets them when all is
+  written, the index last.
 
   Args:
     base: The model that all were tuned from: a safetensors file, a directory
       of Hugging Face, an `.npz`, a checkpoint of orbax, or a tree from
       `files.lazy.open`. For the names of leaves see there.
-    tuned: The models by name.
+    tuned: The models by name. The directory of a LoRA adapter of PEFT is what
+      it makes of the base, see `files.adapters`.
     out: A directory. It gets files like those of the base, copies of what is
       beside those, such as `config.json`, and `merge.json`, the manifest.
     recipe: As in `merge`.
@@ -72,7 +80,15 @@ def merge_files(
     memory: Bytes to work in, beside 300 MB, of which a sixth is for reading
       ahead; three times the largest leaf, in float32, times the number of
       models if it is not given.
-    out_dtype: As in `merge`.
+    out_dtype: As in `merge`. `config.json` says it, too.
+    vocabulary: What to do where embeddings and heads have other numbers of
+      rows: 'same' refuses them; 'cut' merges the rows that all have; 'pad'
+      merges all, where what a model lacks is the base's, and what the base
+      lacks the mean of the models that have it. A row is taken for the same
+      token in all.
+    devices: Those that compute, a leaf each in turn; a leaf that takes more
+      than a device has, or than `memory`, is split over all. All accelerators
+      of the process if they are not given, or the CPU.
     resume: Whether to continue what is there unfinished of the same merge.
     overwrite: Whether to replace what else is there.
     beside: What files beside the leaves hold, by name, in place of those of the
@@ -104,24 +120,19 @@ def merge_files(
     ...   lazy.open(out).read('w')
     array([3.], dtype=float32)
 
-  Note: It is compiled leaf by leaf, and `merge` all at once. Where XLA fuses
-    the two in different ways, last bits may differ: of the recipes that were
-    compared, in `pcb`.
+  Note: In a leaf that is split over devices, last bits may differ.
   """
   out = pathlib.Path(out)
-  job = _job(base, tuned, recipe, weights, statistics, key, memory, out_dtype)
-  job = job._replace(progress=progress)
-  plan = _plan.plan(job, recipe, memory)
-  plan = plan._replace(beside={**plan.beside, **(beside or {})})
-  _check_place(out, job.models)
+  models = _models.open(base, tuned, statistics, recipe.combine, vocabulary)
+  job = _job(models, recipe, weights, key, memory, out_dtype)
+  used = _devices.chosen(devices)
+  place = _devices.placing(models.floating, len(models.names), used, memory)
+  job = job._replace(progress=progress, place=place, at_once=len(used) or 1)
+  plan = _plan.plan(job, recipe, memory, beside or {})
+  _plan.check_place(out, [models.base, *models.tuned, *models.statistics])
   output.check(out, plan.digest, resume and bool(plan.digest), overwrite)
-  try:
+  with output.room(out):
     return _run(job, recipe, plan, out, resume and bool(plan.digest))
-  except OSError as e:
-    if e.errno not in _FULL:
-      raise
-    message = f'no room for {out}; make room, and start again to continue'
-    raise OSError(e.errno, message) from None
 
 
 def plan_files(
@@ -134,6 +145,7 @@ def plan_files(
   key: types.PRNGKey | None = None,
   memory: int | None = None,
   out_dtype: jax.typing.DTypeLike | None = None,
+  vocabulary: str = 'same',
 ) -> _plan.Plan:
   """Returns what `merge_files` would do; reads headers, and no values.
 
@@ -146,6 +158,7 @@ def plan_files(
     key: The key.
     memory: The memory.
     out_dtype: The dtype.
+    vocabulary: The vocabulary.
 
   Returns:
     The plan: its `files` by name, the bytes that are `read` in how many
@@ -162,23 +175,21 @@ def plan_files(
     >>> plan.passes, plan.read, plan.written
     (1, 20, 20)
   """
-  job = _job(base, tuned, recipe, weights, statistics, key, memory, out_dtype)
+  models = _models.open(base, tuned, statistics, recipe.combine, vocabulary)
+  job = _job(models, recipe, weights, key, memory, out_dtype)
   return _plan.plan(job, recipe, memory)
 
 
 def _job(
-  base: _models.Path,
-  tuned: Mapping[str, _models.Path],
+  models: _models.Models,
   recipe: types.Recipe,
   weights: Mapping[str, Any] | None,
-  statistics: Mapping[str, _models.Path] | None,
   key: types.PRNGKey | None,
   memory: int | None,
   out_dtype: jax.typing.DTypeLike | None,
 ) -> _passes.Job:
-  """Opens and checks all."""
+  """Checks all."""
   _recipe.check(recipe, key)
-  models = _models.open(base, tuned, statistics, recipe.combine)
   names = list(models.floating)
   job = _passes.Job(
     models,
@@ -200,7 +211,7 @@ def _job(
         '`deltas.Prune`.'
       )
     prune.check(delta)
-  for name, x in delta.items() if statistics is None else ():
+  for name, x in delta.items() if not models.statistics else ():
     stack = jax.ShapeDtypeStruct((len(models.names), *x.shape), np.float32)
     job.combine.check(types.Leaf(name, x, stack, job.weights[name]))
   return job
@@ -217,20 +228,6 @@ def _room(models: _models.Models, memory: int | None) -> int:
   return (memory or _plan.bound(models)) // 6
 
 
-def _check_place(out: pathlib.Path, models: _models.Models) -> None:
-  """Raises if files would be written among those that are read."""
-  for tree in (models.base, *models.tuned, *models.statistics):
-    for file in tree.files:
-      if (
-        out.exists()
-        and file.exists()
-        and file.resolve().is_relative_to(out.resolve())
-      ):
-        raise ValueError(
-          f'{out} holds {file}, which is read; name another directory.'
-        )
-
-
 def _run(
   job: _passes.Job,
   recipe: types.Recipe,
@@ -245,7 +242,7 @@ def _run(
     if writing.whole:
       writing.publish()
     else:
-      _write(job, _passes.look(job), writing)
+      _write(job, _looked(job, writing), writing)
       text = _record.dumps(job, recipe, writing.done)
       writing.finish(*_rest(job, plan, out, text))
   except ValueError:
@@ -254,6 +251,15 @@ def _run(
   finally:
     writing.close()
   return json.loads((out / _plan.MANIFEST).read_bytes())
+
+
+def _looked(job: _passes.Job, writing: output.Output) -> _passes.Known:
+  """Returns what must be known, which is looked for once."""
+  if writing.known is not None:
+    return _known.loaded(writing.known, job)
+  known = _looks.look(job)
+  writing.keep(_known.dumped(known))
+  return known
 
 
 def _write(
@@ -276,10 +282,19 @@ def _write(
     about = {k: jax.tree.map(float, x) for k, x in about.items()}
     writing.write(base.stored(name), values, inputs=digests, **about)
 
-  with _ahead.Writer() as later:
-    for found in _passes.merge(job, known, floating):
-      later.put(store, *found)
-      del found  # Or it would be there beside the next one.
+  def merge(known: _passes.Known, names: list[str]) -> None:
+    with _ahead.Writer(job.at_once) as later:
+      for found in _passes.merge(job, known, names):
+        later.put(store, *found)
+        del found  # Or it would be there beside the next one.
+
+  merge(known, floating)
+  if known.guessed is not None:
+    rows = {n: writing.done[base.stored(n)] for n in job.models.floating}
+    right = _looks.concluded(known, [row['seen'] for row in rows.values()])
+    if right != known.combine:
+      known = known._replace(combine=right)
+      merge(known, [n for n, row in rows.items() if row['open']])
 
 
 def _rest(
@@ -291,8 +306,8 @@ def _rest(
   copied = ', '.join(same) or 'none'
   beside[_plan.NOTE] = (
     f'Merged by paramspace; {_plan.MANIFEST} says how.\n'
-    f'Copied from the base, {job.models.base.path.name}, and not merged: '
-    f'{copied}.\n'
+    f'Copied from the base, {job.models.base.home.name}, and not merged: '
+    f'{copied}.\n' + ''.join(f'{note}\n' for note in plan.notes)
   ).encode()
   beside[_plan.MANIFEST] = text.encode()
   if list(plan.files) != [lazy.WHOLE]:

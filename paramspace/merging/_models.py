@@ -2,7 +2,6 @@
 
 import hashlib
 import pathlib
-import re
 from collections.abc import Mapping
 from typing import Any
 from typing import NamedTuple
@@ -13,15 +12,16 @@ import numpy as np
 
 from paramspace import base as types
 from paramspace import trees
+from paramspace.files import adapters
 from paramspace.files import bits
 from paramspace.files import disk
 from paramspace.files import lazy
 from paramspace.merging import _inputs
+from paramspace.merging import _vocabulary
 
 Path = str | pathlib.Path | disk.Tree | Any  # A tree in memory, too.
 PIECE = 1 << 16  # Values that are looked at at once.
 LIMIT = 1 << 31  # Values of a leaf: devices count them in int32.
-_VOCABULARY = re.compile(r'.*(embed|wte|lm_head|output|vocab).*', re.IGNORECASE)
 
 
 class Models(NamedTuple):
@@ -33,6 +33,7 @@ class Models(NamedTuple):
     names: Their names.
     statistics: What is known of each, on disk; empty if nothing was given.
     reads_base: Whether the values of the base count for anything.
+    vocabulary: The rows that embeddings were brought to; None if they had them.
   """
 
   base: disk.Tree
@@ -40,6 +41,7 @@ class Models(NamedTuple):
   names: list[str]
   statistics: list[disk.Tree]
   reads_base: bool
+  vocabulary: int | None = None
 
   @property
   def floating(self) -> dict[str, disk.Leaf]:
@@ -47,11 +49,20 @@ class Models(NamedTuple):
     leaves = self.base.leaves.items()
     return {n: x for n, x in leaves if trees.is_floating(_shape(x))}
 
+  @property
+  def size(self) -> int:
+    """The number of values that are merged."""
+    return sum(leaf.size for leaf in self.floating.values())
+
   def parts(self, name: str) -> list[tuple[str, disk.Leaf]]:
     """Returns what is read of a leaf, with whose it is."""
     models = zip(map(repr, self.names), self.tuned, strict=True)
     found = [('the base', self.base)] if self.reads_base else []
     return [(who, tree.leaves[name]) for who, tree in [*found, *models]]
+
+  def dtype(self, name: str) -> np.dtype:
+    """Returns the dtype that a leaf of the base counts as."""
+    return _shape(self.base.leaves[name]).dtype
 
   def nbytes(self, name: str) -> int:
     """Returns how many bytes are read for a leaf."""
@@ -79,17 +90,25 @@ def open(
   tuned: Mapping[str, Path],
   statistics: Mapping[str, Path] | None,
   combine: types.Combine,
+  vocabulary: str = 'same',
 ) -> Models:
   """Opens all, and compares names, shapes and dtypes.
+
+  Args:
+    base: As in `merge_files`, as are all.
+    tuned: The models by name.
+    statistics: The statistics.
+    combine: That of the recipe.
+    vocabulary: The vocabulary.
 
   Raises:
     ValueError: If a file is not what it should be, or models differ; names the
       file or the leaf.
   """
   names = sorted(tuned)
-  trunk, opened = _opened(base), [_opened(tuned[name]) for name in names]
-  for name, tree in zip(names, opened, strict=True):
-    _check_vocabulary(trunk, name, tree)
+  trunk = _opened(base)
+  given = {name: _over(trunk, tuned[name]) for name in names}
+  trunk, opened, rows = _vocabulary.fit(trunk, given, vocabulary)
   shapes = {n: _shapes(t) for n, t in zip(names, opened, strict=True)}
   _inputs.check(_shapes(trunk), shapes)
   for name, leaf in trunk.leaves.items():
@@ -103,7 +122,7 @@ def open(
       trees.check_shapes(_shapes(known[0]), _shapes(tree), what)
       _check_known(tree, trunk)
   reads_base = combine.origin == 'base'
-  return Models(trunk, opened, names, known, reads_base)
+  return Models(trunk, opened, names, known, reads_base, rows)
 
 
 def read(models: Models, name: str, digest: bool, look: bool) -> Read:
@@ -127,6 +146,9 @@ def read(models: Models, name: str, digest: bool, look: bool) -> Read:
       content = bits.to_bytes(values)
       digests[who] = hashlib.sha256(content).hexdigest()
     found.append(values)
+  if len({x.dtype for x in found}) > 1:  # Some are computed, in a wide dtype.
+    wide = max((_wide(x.dtype) for x in found), key=lambda t: t.itemsize)
+    found = [disk.copy(x, wide) for x in found]
   statistics = None
   if models.statistics and name in models.statistics[0].leaves:
     rows = [tree.read(name) for tree in models.statistics]
@@ -153,6 +175,13 @@ def carried(models: Models, name: str) -> np.ndarray:
   return values
 
 
+def _over(base: disk.Tree, path: Path) -> disk.Tree:
+  """Opens a model, or applies an adapter to the base."""
+  if adapters.is_adapter(path):
+    return adapters.apply(base, path)
+  return _opened(path)
+
+
 def _opened(path: Path) -> disk.Tree:
   if isinstance(path, disk.Tree):
     return path
@@ -161,7 +190,8 @@ def _opened(path: Path) -> disk.Tree:
 
 
 def _shape(leaf: disk.Leaf) -> jax.ShapeDtypeStruct:
-  return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype.newbyteorder('='))
+  dtype = leaf.stands_for.newbyteorder('=')
+  return jax.ShapeDtypeStruct(leaf.shape, dtype)
 
 
 def _shapes(tree: disk.Tree) -> dict[str, jax.ShapeDtypeStruct]:
@@ -170,20 +200,6 @@ def _shapes(tree: disk.Tree) -> dict[str, jax.ShapeDtypeStruct]:
 
 def _wide(dtype: np.dtype) -> np.dtype:
   return dtype if jnp.finfo(dtype).bits >= 32 else np.dtype(np.float32)
-
-
-def _check_vocabulary(base: disk.Tree, model: str, tree: disk.Tree) -> None:
-  """Says so where it is the vocabulary that differs."""
-  for name, leaf in base.leaves.items():
-    other = tree.leaves.get(name)
-    if other is None or not leaf.shape or not other.shape:
-      continue
-    rows, others = leaf.shape[0], other.shape[0]
-    if rows != others and _VOCABULARY.fullmatch(name):
-      raise ValueError(
-        f'merge: the vocabularies differ: {name!r} has {rows} rows in the base '
-        f'and {others} in {model!r}; bring them to one size first.'
-      )
 
 
 def _check_leaf(tree: disk.Tree, name: str, leaf: disk.Leaf) -> None:

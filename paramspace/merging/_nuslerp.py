@@ -71,11 +71,12 @@ def nuslerp(
       return _between(leaf.deltas, t)
     at = _layout.axes(leaf.name, leaf.base.shape, stacked)
     pair = jnp.stack([_layout.matrices(x, at) for x in leaf.deltas])
-    across = at.kind == 'kernel' if per == 'row' else at.kind == 'embedding'
+    across = at.is_map if per == 'row' else at.kind == 'embedding'
     axis = -2 if across else -1
     vectors = jnp.moveaxis(pair, axis, -1)  # [2, L, v, m]
     point = jax.vmap(jax.vmap(_between, (1, None)), (1, None))(vectors, t)
-    return jnp.moveaxis(point, -1, axis).reshape(leaf.base.shape)
+    point = jnp.moveaxis(point, -1, axis)
+    return _layout.restored(point, at, leaf.base.shape)
 
   def kind(name: str, shape: tuple[int, ...]) -> Hashable:
     return None if per == 'leaf' else _layout.axes(name, shape, stacked)

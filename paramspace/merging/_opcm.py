@@ -105,10 +105,11 @@ def opcm(
     for name, before in state.total.items():
       at = _layout.axes(name, before.shape, stacked)
       moved = delta[name]
-      if at.kind == 'kernel':
+      if at.is_map:
         pair = (_layout.matrices(x, at) for x in (before, moved))
         moved = jax.vmap(_projected, (0, 0, None))(*pair, alpha)
-      total[name] = before + moved.reshape(before.shape)
+        moved = _layout.restored(moved, at, before.shape)
+      total[name] = before + moved
     lengths = state.lengths + _norm(delta)
     return OpcmState(total, lengths, state.count + 1)
 

@@ -1,5 +1,6 @@
-"""Leaves of models on disk, read in passes: rounds that look, then a merge."""
+"""Leaves of models on disk, read one after another, and merged."""
 
+import functools
 from collections.abc import Callable
 from collections.abc import Hashable
 from collections.abc import Iterable
@@ -9,13 +10,14 @@ from typing import Any
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from paramspace import base as types
 from paramspace import deltas
 from paramspace import trees
+from paramspace.deltas import order
 from paramspace.merging import _ahead
+from paramspace.merging import _devices
 from paramspace.merging import _models
 from paramspace.merging import _program
 
@@ -41,6 +43,8 @@ class Job(NamedTuple):
     out_dtype: That of the result; None for that of each leaf.
     room: How many bytes may be read ahead.
     progress: Is told the bytes that were read, whenever some were.
+    place: Puts values of a leaf where it is computed.
+    at_once: How many leaves are computed at the same time.
   """
 
   models: _models.Models
@@ -52,6 +56,8 @@ class Job(NamedTuple):
   out_dtype: Any
   room: int
   progress: Progress
+  place: _devices.Place = _devices.on_default
+  at_once: int = 1
 
   @property
   def prunes(self) -> list[deltas.Prune]:
@@ -62,33 +68,61 @@ class Job(NamedTuple):
     return [*self.prune] if several else [self.prune] * len(self.models.names)
 
   @property
+  def rounds(self) -> int:
+    """How many looks at all leaves the prunes need."""
+    return max((len(prune.rounds) for prune in self.prunes), default=0)
+
+  @property
+  def asked(self) -> list[order.Order] | None:
+    """What the prunes ask of the tree, if one look with a guess can find it."""
+    name, size = next(iter(self.models.floating)), self.models.size
+    asked = [prune.order(name) for prune in self.prunes]
+    of_tree = [x for x in asked if x is not None and x.scope == 'global']
+    found = [x for x in of_tree if 0 < x.place(size) < size]
+    return found if found and len(found) == len(asked) else None
+
+  @property
+  def late(self) -> deltas.Round | None:
+    """The combine's round, if it may be concluded after the merge."""
+    rounds = self.combine.rounds
+    only = self.asked is not None and len(rounds) == 1
+    return rounds[0] if only and rounds[0].outcomes else None
+
+  @property
   def passes(self) -> int:
-    """How often all is read."""
-    rounds = [len(prune.rounds) for prune in self.prunes]
-    return max(rounds, default=0) + len(self.combine.rounds) + 1
+    """How often all is read, if no guess is wrong."""
+    first = 1 if self.asked is not None else self.rounds
+    return first + (0 if self.late else len(self.combine.rounds)) + 1
 
 
-Known = tuple[list[dict], dict]
+class Known(NamedTuple):
+  """What rounds have concluded.
 
-
-def look(job: Job) -> Known:
-  """Runs the rounds of the prunes, then those of the combine.
-
-  Returns:
-    What the prunes of the models know, and what the combine does.
-
-  Raises:
-    ValueError: If a value is not finite; names the file and the leaf.
+  Attributes:
+    prunes: By model.
+    combine: Of the combine; where it is `guessed`, perhaps not so.
+    guessed: The round of which that is a guess.
   """
-  known = [{} for _ in job.models.names], {}
-  rounds = [prune.rounds for prune in job.prunes]
-  first = max(map(len, rounds), default=0)
-  for i in range(first):
-    looks = [r[i] if i < len(r) else None for r in rounds]
-    known = _look_at_models(job, looks, known[0], i == 0), {}
-  for i, each in enumerate(job.combine.rounds):
-    known = known[0], _look_at_leaves(job, each, known, first + i == 0)
-  return known
+
+  prunes: list[dict]
+  combine: dict
+  guessed: deltas.Round | None = None
+
+
+class Leaf(NamedTuple):
+  """A leaf that was read.
+
+  Attributes:
+    name: Its name.
+    at: The name that its program knows it by.
+    read: The values.
+    found: What was found of each model's magnitudes, where that was asked.
+  """
+
+  name: str
+  at: Name
+  read: _models.Read
+  found: list[Any]
 
 
 def merge(
@@ -99,117 +133,83 @@ def merge(
   The last two may not be computed yet when they are yielded, unless they are
   so large that the next leaf should not be read before.
   """
-  kinds = _kinds(job)
-  first = job.passes == 1
-  for name, read in _read(job, names, digest=True, first=first):
-    found = _merge_leaf(job, known, kinds[name], name, read)
-    yield name, read.digests, *found
-    del found, read  # Or they would be there beside the next ones.
+  look = functools.partial(_order, job, known)
+  for leaf in leaves(job, names, look, digest=True, first=job.passes == 1):
+    found = _merge_leaf(job, known, leaf)
+    yield leaf.name, leaf.read.digests, *found
+    del found, leaf  # Or they would be there beside the next ones.
 
 
-def _merge_leaf(
-  job: Job, known: Known, at: Name, name: str, read: _models.Read
-) -> tuple[jax.Array, dict]:
+def _merge_leaf(job: Job, known: Known, leaf: Leaf) -> tuple[jax.Array, dict]:
   """Returns the leaf, and what is said of it."""
-  given, density = _given(job, known[0], name, at, read)
-  merged, about = _program.merge_leaf(
-    job.combine,
-    job.out_dtype,
-    job.prune is not None,
-    at,
-    _of_leaf(known[1], name, at),
-    job.scale,
-    *given,
+  name = leaf.name
+  pairs = zip(known.prunes, leaf.found, strict=bool(job.prunes))
+  prunes = [known | found for known, found in pairs]
+  given, about = inputs(job, prunes, leaf)
+  ours = own(known.combine, name, leaf.at)
+  dtype = job.out_dtype or job.models.dtype(name)
+  merged, lost = _program.merge_leaf(
+    job.combine, dtype, *given[:3], ours, job.scale, *given[3:]
   )
+  about |= lost
+  if known.guessed is not None:
+    with_guess = known.guessed, job.combine, *given[:3], ours, *given[3:]
+    about['seen'] = _program.look_at_leaf(*with_guess)
+    about['open'] = _program.is_open(*with_guess)
   if job.models.nbytes(name) > job.room:
-    merged.block_until_ready()
-  return merged, about | density
+    jax.block_until_ready((merged, about))
+  return merged, about
 
 
-def _look_at_models(
-  job: Job, looks: list[deltas.Round | None], known: list[dict], first: bool
-) -> list[dict]:
-  """Runs one round of each model's prune over all leaves."""
-  kinds, seen = _kinds(job), [_Seen(look) for look in looks]
-  for name, read in _read(job, job.models.floating, first=first):
-    at, base = kinds[name], jnp.asarray(read.base)
-    for m, each in enumerate(looks):
-      if each is not None:
-        own, key = _of_leaf(known[m], name, at), _key(job, m, name)
-        tuned = jnp.asarray(read.tuned[m])
-        found = _program.look_at_model(each, at, own, key, base, tuned)
-        seen[m].add(name, at, found)
-    del base, read
-  return [s.conclude(k) for s, k in zip(seen, known, strict=True)]
+def _order(job: Job, known: Known, name: str, read: _models.Read) -> list[dict]:
+  """Finds what is still unknown of what each prune asks of a leaf."""
+  return [
+    _ordered(prune.order(name), Name(name), read.base, tuned, own)
+    for prune, tuned, own in zip(
+      job.prunes, read.tuned, known.prunes, strict=bool(job.prunes)
+    )
+  ]
 
 
-def _look_at_leaves(
-  job: Job, each: deltas.Round, known: Known, first: bool
+def _ordered(
+  asked: order.Order | None,
+  name: Name,
+  base: np.ndarray,
+  tuned: np.ndarray,
+  known: dict,
 ) -> dict:
-  """Runs one round of the combine over all leaves."""
-  kinds, seen = _kinds(job), _Seen(each)
-  for name, read in _read(job, job.models.floating, first=first):
-    at = kinds[name]
-    seen.add(name, at, _look_at_leaf(job, each, known, at, name, read))
-    del read
-  return seen.conclude(known[1])
+  if asked is None:
+    return {}
+  if asked.scope == 'leaf':
+    k = asked.place(base.size)
+    found = 0 < k < base.size and order.of_leaf(name, base, tuned, k)
+    return found or {}
+  if 'ends' not in known:
+    return {}
+  end = known['ends'][name]
+  if end == order.UNKNOWN:
+    end = order.end(base, tuned, known['threshold'], known['ties'][name])
+  return {'ends': {name: end}}
 
 
-def _look_at_leaf(
+def leaves(
   job: Job,
-  each: deltas.Round,
-  known: Known,
-  at: Name,
-  name: str,
-  read: _models.Read,
-) -> Any:
-  """Returns what one round of the combine sees of a leaf."""
-  given, _ = _given(job, known[0], name, at, read)
-  own, pruned = _of_leaf(known[1], name, at), job.prune is not None
-  return _program.look_at_leaf(each, job.combine, pruned, at, own, *given)
+  names: Iterable[str],
+  look: Callable[[str, _models.Read], list[Any]] | None = None,
+  digest: bool = False,
+  first: bool = False,
+) -> Iterator[Leaf]:
+  """Reads leaves, and looks at them where they are read."""
+  models, ats = job.models, _programs(job)
 
+  def load(name: str) -> Leaf:
+    read = _models.read(models, name, digest, first)
+    return Leaf(name, ats[name], read, look(name, read) if look else [])
 
-class _Seen:
-  """What a round has seen of some leaves, merged on the host.
-
-  Counts are merged as they come, as int64. Sums of floats depend on the order:
-  they wait, and are merged in the order of the names, as `merge` does.
-  """
-
-  def __init__(self, look: deltas.Round | None):
-    self._look, self._waiting = look, {}
-    self._counts, self._any = None, False
-
-  def add(self, name: str, at: Name, seen: Any) -> None:
-    """Adds what was seen of a leaf, under its own name."""
-    seen = _renamed(jax.tree.map(_on_host, seen), at, Name(name))
-    if all(x.dtype == np.int64 for x in jax.tree.leaves(seen)):
-      merge = self._look.merge if self._any else lambda _, x: x
-      self._counts, self._any = merge(self._counts, seen), True
-    else:
-      self._waiting[name] = seen
-
-  def conclude(self, known: dict) -> dict:
-    """Returns what is known after the round."""
-    if self._look is None:
-      return known
-    seen = [self._waiting[name] for name in sorted(self._waiting)]
-    seen += [self._counts] if self._any else []
-    total = seen[0]
-    for each in seen[1:]:
-      total = self._look.merge(total, each)
-    return self._look.conclude(known, total)
-
-
-def _read(
-  job: Job, names: Iterable[str], digest: bool = False, first: bool = False
-) -> Iterator[tuple[str, _models.Read]]:
-  models = job.models
-  load = lambda name: _models.read(models, name, digest, first)
-  for name, read in _ahead.read(names, load, models.nbytes, job.room):
-    if read.statistics is not None:
-      _check(job, name, read)
-    yield name, read
+  for name, leaf in _ahead.read(names, load, models.nbytes, job.room):
+    if leaf.read.statistics is not None:
+      _check(job, name, leaf.read)
+    yield leaf
     job.progress(models.nbytes(name))
 
 
@@ -222,33 +222,49 @@ def _check(job: Job, name: str, read: _models.Read) -> None:
   )
 
 
-def _given(
-  job: Job, known: list[dict], name: str, at: Name, read: _models.Read
-) -> tuple[tuple, dict]:
+def inputs(job: Job, known: Sequence[dict], leaf: Leaf) -> tuple[tuple, dict]:
   """Prunes a leaf, of which it takes the models out of `read`.
+
+  Where little is left to do, because the host has found what is asked, that is
+  left to the program that merges. Else it takes more memory, and models are
+  pruned one by one.
 
   Returns:
     The arguments of a program that are of this leaf, and what was kept of each
     model.
   """
-  base = jnp.asarray(read.base)
+  name, at, read = leaf.name, leaf.at, leaf.read
+  base, number = job.place(name, read.base), len(job.models.names)
+  light = job.prunes and all('ends' in x for x in known)
+  names = ('threshold', 'ends')
+  parts = [
+    own({n: x[n] for n in names} if light else x, name, at) for x in known
+  ]
+  keys = [key_of(job, m, name) for m in range(number)]
   models, kept = [], []
-  for m in range(len(job.models.names)):
-    x = jnp.asarray(read.tuned.pop(0))
-    if job.prunes:
-      own, key = _of_leaf(known[m], name, at), _key(job, m, name)
-      x, part = _program.prune_leaf(job.prunes[m], at, own, key, base, x)
+  for m in range(number):
+    x = job.place(name, read.tuned.pop(0))
+    if job.prunes and not light:
+      prune = job.prunes[m]
+      x, part = _program.prune_leaf(prune, at, parts[m], keys[m], base, x)
       kept.append(part)
     models.append(x)
+  if light and all('kept' in x for x in known):
+    size = np.float32(read.base.size)
+    kept = [np.float32(x['kept'][name]) / size for x in known]
   about = {'density': kept} if kept else {}
-  return (base, models, job.weights[name], read.statistics), about
+  prunes = tuple(job.prunes) if light else ()
+  pruning = (parts, keys) if light else ()
+  rest = pruning, base, models, job.weights[name], read.statistics
+  return (prunes, job.prune is not None, at, *rest), about
 
 
-def _key(job: Job, model: int, name: str) -> types.PRNGKey:
+def key_of(job: Job, model: int, name: str) -> types.PRNGKey:
+  """Returns the key of a leaf of a model."""
   return trees.key_for(job.keys[model], name)
 
 
-def _kinds(job: Job) -> dict[str, Name]:
+def _programs(job: Job) -> dict[str, Name]:
   """Returns by leaf the first that its program serves as well."""
   first: dict[Hashable, Name] = {}
   found = {}
@@ -260,30 +276,15 @@ def _kinds(job: Job) -> dict[str, Name]:
   return found
 
 
-def _of_leaf(known: Any, name: str, at: Name) -> Any:
+def own(known: Any, name: str, at: Name) -> Any:
   """Returns what is known, of other leaves nothing, of this one as `at`."""
   if isinstance(known, dict):
     if any(isinstance(k, Name) for k in known):
-      return {at: _of_leaf(known[name], name, at)} if name in known else {}
-    return {k: _of_leaf(x, name, at) for k, x in known.items()}
+      return {at: own(known[name], name, at)} if name in known else {}
+    return {k: own(x, name, at) for k, x in known.items()}
   if isinstance(known, list | tuple):
-    return type(known)(_of_leaf(x, name, at) for x in known)
+    return type(known)(own(x, name, at) for x in known)
   return _on_device(known)
-
-
-def _renamed(seen: Any, at: Name, name: Name) -> Any:
-  """Returns what was seen of `at` as seen of `name`."""
-  if isinstance(seen, dict):
-    own = lambda k: name if isinstance(k, Name) and k == at else k
-    return {own(k): _renamed(x, at, name) for k, x in seen.items()}
-  if isinstance(seen, list | tuple):
-    return type(seen)(_renamed(x, at, name) for x in seen)
-  return seen
-
-
-def _on_host(x: jax.Array) -> np.ndarray:
-  x = np.asarray(x)
-  return x.astype(np.int64) if np.issubdtype(x.dtype, np.integer) else x
 
 
 def _on_device(x: Any) -> Any:

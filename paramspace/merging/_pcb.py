@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 
 from paramspace import base
-from paramspace import deltas
 from paramspace.merging import _check
 from paramspace.merging import _config
 from paramspace.merging import _rounds
@@ -82,13 +81,14 @@ def pcb(
     lambda known, leaf: leaf.deltas,
   )
   score = lambda known, leaf: _score(known, leaf, version)
+  # Both from counts: a maximum is fused with the score in another way, and then
+  # differs from it in the last bit.
   scores = _rounds.largest(
-    {'least': lambda size: min(math.floor(density * size) + 1, size)}, score
-  )
-  most = deltas.Round(
-    lambda known, leaf: _most(score(known, leaf)),
-    jnp.maximum,
-    lambda known, seen: known | {'most': seen},
+    {
+      'least': lambda size: min(math.floor(density * size) + 1, size),
+      'most': lambda size: 1,
+    },
+    score,
   )
 
   def apply(known: dict, leaf: base.Leaf):
@@ -99,10 +99,10 @@ def pcb(
     kept = jax.lax.stop_gradient(_stack.ratio(kept, most - least))
     clipped = jnp.copysign(_clipped(known, leaf), leaf.deltas)
     weights = _stack.along(leaf.weights, leaf.deltas)
-    merged = _stack.summed(weights * clipped * kept)
+    merged = _stack.summed(_stack.rounded(weights * clipped * kept))
     return merged / jnp.maximum(_stack.summed(kept), 1e-12)
 
-  combine = base.Combine(apply, (*magnitudes, *scores, most), kind=base.alike)
+  combine = base.Combine(apply, (*magnitudes, *scores), kind=base.alike)
   combine = combine if scope == 'global' else _rounds.by_leaf(combine)
   return base.Recipe(combine, scale=scale)
 
@@ -124,8 +124,3 @@ def _score(known: dict, leaf: base.Leaf, version: str) -> jax.Array:
     signed = jnp.sign(leaf.deltas) * size
     between = sum(jnp.tanh(signed * other[None]) for other in signed)
   return jnp.maximum(within * between, 0)
-
-
-def _most(scores: jax.Array) -> jax.Array:
-  """Returns the largest score of each model, `[n]`."""
-  return jnp.max(scores, tuple(range(1, scores.ndim)))

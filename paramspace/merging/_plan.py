@@ -4,6 +4,7 @@ import hashlib
 import json
 import pathlib
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
@@ -11,11 +12,16 @@ import jax
 import numpy as np
 
 from paramspace import base as types
+from paramspace.deltas import order
+from paramspace.files import bits
 from paramspace.files import disk
 from paramspace.files import header
 from paramspace.files import lazy
 from paramspace.files import output
 from paramspace.merging import _config
+from paramspace.merging import _looks
+from paramspace.merging import _model_config
+from paramspace.merging import _models
 from paramspace.merging import _passes
 
 MANIFEST = 'merge.json'
@@ -31,12 +37,15 @@ class Plan(NamedTuple):
   Attributes:
     files: By name, what is to be written.
     beside: Other files, by name: those of the base, or what they hold.
-    passes: How often the inputs are read.
-    read: How many bytes are read, in all passes.
+    passes: How often the inputs are read. Where a guess is made from a sample,
+      and it is wrong, they are read again.
+    read: How many bytes are read, in all passes, and for the sample.
     written: How many bytes of leaves are written.
     peak: How many bytes of memory are used at most.
     digest: A sha256 of all that the result depends on; empty if the recipe was
       put together by hand, which has none.
+    notes: What a reader of the result should know, a line each.
+    sampled: How many bytes of those that are read are the sample.
   """
 
   files: dict[str, output.File]
@@ -46,12 +55,26 @@ class Plan(NamedTuple):
   written: int
   peak: int
   digest: str
+  notes: tuple[str, ...] = ()
+  sampled: int = 0
 
 
-def plan(job: _passes.Job, recipe: types.Recipe, memory: int | None) -> Plan:
-  """Returns what a job will do."""
+def plan(
+  job: _passes.Job,
+  recipe: types.Recipe,
+  memory: int | None,
+  beside: Mapping[str, bytes] | None = None,
+) -> Plan:
+  """Returns what a job will do.
+
+  Args:
+    job: What is merged.
+    recipe: How.
+    memory: Bytes to work in; None for what `bound` says.
+    beside: What files beside the leaves hold, in place of those of the base.
+  """
   files = _files(job)
-  models = job.models
+  models, sampled = job.models, _sampled(job)
   each = sum(models.nbytes(name) for name in models.floating)
   others = [
     leaf.nbytes * (len(models.names) + 1)
@@ -65,13 +88,37 @@ def plan(job: _passes.Job, recipe: types.Recipe, memory: int | None) -> Plan:
   )
   return Plan(
     files,
-    _beside(models.base.path),
+    _configured(job, {**_beside(models.base.home), **(beside or {})}),
     job.passes,
-    job.passes * each + sum(others),
+    sampled + job.passes * each + sum(others),
     written,
     PEAK + (memory or bound(job.models)),
     _digest(job, recipe, files),
+    _notes(models),
+    sampled,
   )
+
+
+def _sampled(job: _passes.Job) -> int:
+  """Returns how many bytes are read for a guess, before the first pass."""
+  return sum(
+    number * order.BLOCK * leaf.dtype.itemsize
+    for name, number in _looks.sampled(job).items()
+    for _, leaf in job.models.parts(name)
+  )
+
+
+def check_place(out: pathlib.Path, trees: Sequence[disk.Tree]) -> None:
+  """Raises if files would be written among those that are read."""
+  for file in (file for tree in trees for file in tree.files):
+    if (
+      out.exists()
+      and file.exists()
+      and file.resolve().is_relative_to(out.resolve())
+    ):
+      raise ValueError(
+        f'{out} holds {file}, which is read; name another directory.'
+      )
 
 
 def bound(models: Any) -> int:
@@ -90,7 +137,7 @@ def _files(job: _passes.Job) -> dict[str, output.File]:
   base, merged = job.models.base, job.models.floating
   files: dict[str, dict] = {}
   for name, leaf in base.leaves.items():
-    dtype = leaf.dtype.newbyteorder('<')
+    dtype = leaf.stands_for.newbyteorder('<')
     if name in merged and job.out_dtype is not None:
       dtype = np.dtype(job.out_dtype)
     same = leaf.file.suffix == '.safetensors'
@@ -121,6 +168,27 @@ def _beside(path: pathlib.Path) -> dict[str, pathlib.Path]:
   }
 
 
+def _configured(
+  job: _passes.Job, beside: dict[str, pathlib.Path | bytes]
+) -> dict[str, pathlib.Path | bytes]:
+  """Makes the config.json say what is written."""
+  config = beside.get(_model_config.NAME)
+  if config is None:
+    return beside
+  dtype = None if job.out_dtype is None else str(job.out_dtype)
+  changed = _model_config.rewritten(config, dtype, job.models.vocabulary)
+  return beside | {_model_config.NAME: changed}
+
+
+def _notes(models: _models.Models) -> tuple[str, ...]:
+  if models.vocabulary is None:
+    return ()
+  return (
+    f'Embeddings and heads were brought to {models.vocabulary} rows; the '
+    "tokenizer is the base's.",
+  )
+
+
 def _digest(
   job: _passes.Job, recipe: types.Recipe, files: Mapping[str, output.File]
 ) -> str:
@@ -131,18 +199,25 @@ def _digest(
   about = {
     'recipe': _config.dumps(recipe),
     'models': models.names,
-    'inputs': [_stamps(tree) for tree in opened],
+    'inputs': [stamps(tree) for tree in opened],
     'weights': {n: w.tolist() for n, w in sorted(job.weights.items())},
     'key': np.asarray(jax.random.key_data(job.keys)).tolist(),
     'random': str(jax.random.key_impl(job.keys)),
-    'jax': jax.__version__,
+    'jax': [jax.__version__, jax.default_backend()],
     'files': {n: [list(f.leaves), str(f)] for n, f in files.items()},
+    'vocabulary': models.vocabulary,
   }
   text = json.dumps(about, sort_keys=True)
   return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _stamps(tree: disk.Tree) -> list:
-  """Returns what changes where a file does: sizes and times, not contents."""
+def stamps(tree: disk.Tree) -> list:
+  """Returns what changes where a file does: sizes and times, not contents.
+
+  What is in memory has neither, and is digested.
+  """
   stats = [file.stat() for file in tree.files if file.exists()]
-  return [[file.st_size, file.st_mtime_ns, file.st_ino] for file in stats]
+  found = [[file.st_size, file.st_mtime_ns, file.st_ino] for file in stats]
+  held = [leaf for leaf in tree.leaves.values() if not leaf.file.exists()]
+  values = (bits.to_bytes(leaf.view()) for leaf in held)
+  return found + [hashlib.sha256(x).hexdigest() for x in values]

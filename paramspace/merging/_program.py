@@ -72,24 +72,43 @@ def prune_leaf(
   return pruned, _density(pruned)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
+@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
 def look_at_leaf(
   look: deltas.Round,
   combine: types.Combine,
+  prunes: tuple[deltas.Prune, ...],
   pruned: bool,
   name: str,
   known: dict,
   *given: Any,
 ) -> Any:
   """Returns what a combine's round sees of a leaf."""
-  _, leaf = _leaf(combine, pruned, name, *given)
+  _, leaf = _leaf(combine, prunes, pruned, name, *given)
   return look.observe(known, leaf)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
+@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
+def is_open(
+  look: deltas.Round,
+  combine: types.Combine,
+  prunes: tuple[deltas.Prune, ...],
+  pruned: bool,
+  name: str,
+  known: dict,
+  *given: Any,
+) -> jax.Array:
+  """Returns whether it matters for a leaf what a round will conclude."""
+  _, leaf = _leaf(combine, prunes, pruned, name, *given)
+  ends = [combine.apply(known | dict(x), leaf) for x in look.outcomes]
+  differ = [end != ends[0] for end in ends[1:]]
+  return jnp.any(functools.reduce(jnp.logical_or, differ))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
 def merge_leaf(
   combine: types.Combine,
-  out_dtype: jax.typing.DTypeLike | None,
+  out_dtype: jax.typing.DTypeLike,
+  prunes: tuple[deltas.Prune, ...],
   pruned: bool,
   name: str,
   known: dict,
@@ -101,7 +120,7 @@ def merge_leaf(
   Returns:
     The leaf, and what the cast lost.
   """
-  start, leaf = _leaf(combine, pruned, name, *given)
+  start, leaf = _leaf(combine, prunes, pruned, name, *given)
   found = merged(combine, known, [leaf])
   out = deltas.add(start, found, scale, out_dtype)[name]
   if jnp.finfo(out.dtype).bits >= 32:
@@ -111,8 +130,10 @@ def merge_leaf(
 
 def _leaf(
   combine: types.Combine,
+  prunes: tuple[deltas.Prune, ...],
   pruned: bool,
   name: str,
+  pruning: tuple,
   base: jax.Array,
   models: Sequence[jax.Array],
   weights: jax.Array,
@@ -122,16 +143,22 @@ def _leaf(
 
   Args:
     combine: The combine.
-    pruned: Whether `models` are pruned deltas; else the models themselves.
+    prunes: Of the models, where they are still to be pruned.
+    pruned: Whether `models`, where they are not, are pruned deltas; else they
+      are the models themselves.
     name: The name of the leaf.
+    pruning: What the prunes know, and their keys.
     base: Of the base.
     models: Of the models.
     weights: Of the models.
     statistics: Of the models.
   """
   start = origin(combine, {name: base})
-  if not pruned:
+  if prunes or not pruned:
     models = [deltas.subtract({name: x}, start)[name] for x in models]
+  if prunes:
+    each = zip(prunes, *pruning, models, strict=True)
+    models = [p.apply(known, key, name, x) for p, known, key, x in each]
   stacks = {name: jnp.stack(models)}
   known = {name: statistics}
   (leaf,) = leaves(start, stacks, {name: weights}, known)

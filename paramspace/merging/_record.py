@@ -14,7 +14,7 @@ from paramspace.files import manifest
 from paramspace.merging import _config
 from paramspace.merging import _passes
 
-_VERSIONS = ('paramspace', 'jax', 'jaxlib', 'numpy', 'ml_dtypes')
+_VERSIONS = ('paramspace', 'jax', 'jaxlib', 'numpy', 'scipy', 'ml_dtypes')
 
 
 def dumps(
@@ -24,14 +24,15 @@ def dumps(
   models, leaves, about = job.models, {}, {}
   for name, leaf in models.base.leaves.items():
     row = dict(done[models.base.stored(name)])
-    dtype = leaf.dtype
+    dtype = leaf.stands_for
     if name in models.floating and job.out_dtype is not None:
       dtype = job.out_dtype
     digest = row.pop('sha256')
     size = leaf.size * np.dtype(dtype).itemsize
     known = str(np.dtype(dtype).newbyteorder('='))
     leaves[name] = manifest.Leaf(leaf.shape, known, size, digest)
-    del row['leaf']
+    for ours in ('leaf', 'seen', 'open'):  # Of no use to a reader.
+      row.pop(ours, None)
     about[name] = row
   tuned = zip(models.names, models.tuned, strict=True)
   record = {
@@ -42,10 +43,15 @@ def dumps(
     'weights': {n: w.tolist() for n, w in sorted(job.weights.items())},
     'key': np.asarray(jax.random.key_data(job.keys)).tolist(),
     'random': str(jax.random.key_impl(job.keys)),
-    'versions': {n: importlib.metadata.version(n) for n in _VERSIONS},
+    'versions': versions(),
     'leaves': {n: about[n] for n in sorted(about)},
   }
   return manifest.dumps(leaves, merge=record)
+
+
+def versions() -> dict[str, str]:
+  """Returns the versions of what computes."""
+  return {name: importlib.metadata.version(name) for name in _VERSIONS}
 
 
 def _input(

@@ -88,7 +88,8 @@ def regmean(
     diagonal = jnp.eye(d.shape[2], dtype=bool)[None, None]
     grams = jnp.where(diagonal, grams, off_diagonal * grams)
     grams = _stack.along(leaf.weights, grams) * grams
-    return mean + _solved(grams, d, ridge).reshape(mean.shape)
+    moved = _solved(grams, d, ridge)
+    return mean + _layout.restored(moved, at, mean.shape)
 
   return base.Recipe(base.Combine(apply, check=check))
 

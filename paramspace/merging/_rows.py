@@ -15,8 +15,9 @@ def by_output(
 ) -> deltas.Prune:
   """Returns a prune whose rows are what one output is made of.
 
-  Of a kernel `[..., in, out]` those lie along the axis before the last; of an
-  embedding `[rows, features]`, and of a vector, along the last.
+  Of a kernel `[..., in, out]` those lie along the axis before the last; of a
+  weight of PyTorch `[out, in]`, an embedding `[rows, features]` and a vector,
+  along the last.
 
   Args:
     make: Returns the prune for an axis, without rounds.

@@ -54,6 +54,15 @@ def summed(xs: jax.Array | Sequence[jax.Array]) -> jax.Array:
   return functools.reduce(operator.add, [*xs])
 
 
+def rounded(x: jax.Array) -> jax.Array:
+  """Returns x, a product that is then added, as the float32 that it is.
+
+  Otherwise XLA, on CPU, adds some products before they are rounded, depending
+  on what else is in the program, and last bits differ from one to the other.
+  """
+  return jnp.where(jnp.isnan(x), jnp.nan, x)
+
+
 def count(votes: jax.Array) -> jax.Array:
   """Returns the sum of votes of -1, 0 and 1, int32.
 

@@ -51,10 +51,11 @@ def tsv(
 
   def apply(known: dict, leaf: base.Leaf):
     at = _layout.axes(leaf.name, leaf.base.shape, stacked)
-    if at.kind != 'kernel':
+    if not at.is_map:
       return _stack.total(leaf) / len(leaf.deltas)
     d = jnp.stack([_layout.matrices(x, at) for x in leaf.deltas])
-    return _interleaved(d, leaf.weights).reshape(leaf.base.shape)
+    merged = _interleaved(d, leaf.weights)
+    return _layout.restored(merged, at, leaf.base.shape)
 
   return base.Recipe(base.Combine(apply), scale=scale)
 

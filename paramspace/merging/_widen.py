@@ -81,7 +81,9 @@ def widen(
       after = before + jnp.stack([_layout.matrices(d, at) for d in deltas])
       magnitude, direction = _changes(before, after)
       shares = (score(magnitude) + score(direction))[..., None] / 2
-      shares = jnp.broadcast_to(shares, after.shape).reshape(deltas.shape)
+      shares = jnp.broadcast_to(shares, after.shape)
+      back = lambda x: _layout.restored(x, at, leaf.base.shape)
+      shares = jnp.stack([back(x) for x in shares])
     weights = _stack.along(leaf.weights, deltas)
     return _stack.summed(weights * jax.lax.stop_gradient(shares) * deltas)
 

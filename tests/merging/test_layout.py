@@ -1,4 +1,4 @@
-"""What the axes of Flax's leaves are."""
+"""What the axes of Flax's and PyTorch's leaves are."""
 
 import pytest
 
@@ -16,6 +16,12 @@ from paramspace import merging
     ('query/kernel', (8, 4), ('kernel', 0, 1, 1)),
     ('Embed_0/embedding', (11, 8), ('embedding', 0, 1, 1)),
     ('pos_embed', (1, 5, 8), ('embedding', 0, 2, 1)),
+    ('up/weight', (4, 3), ('weight', 0, 1, 1)),
+    ('conv/weight', (4, 8, 3, 3), ('weight', 0, 3, 1)),
+    ('attention/in_proj_weight', (9, 3), ('weight', 0, 1, 1)),
+    ('embed_tokens/weight', (11, 8), ('embedding', 0, 1, 1)),
+    ('wte/weight', (11, 8), ('embedding', 0, 1, 1)),
+    ('norm/weight', (8,), ('vector', 0, 0, 1)),
     ('norm/scale', (8,), ('vector', 0, 0, 1)),
     ('temperature', (), ('vector', 0, 0, 0)),
     ('layers/kernel', (6, 3, 4), ('kernel', 1, 1, 1)),

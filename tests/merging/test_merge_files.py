@@ -204,6 +204,13 @@ def test_a_plan_says_what_is_read_and_written(places):
   assert list(plan.beside) == ['config.json']
 
 
+def test_other_values_in_memory_are_another_merge():
+  base, other = {'w': np.zeros(2, 'f4')}, {'w': np.ones(2, 'f4')}
+  plan = lambda x: merging.plan_files(base, {'a': x}, merging.linear())
+  assert plan(base).digest == plan({'w': base['w'].copy()}).digest
+  assert plan(base).digest != plan(other).digest
+
+
 def test_an_output_that_is_not_empty_is_refused(tmp_path, places):
   out, recipe = tmp_path / 'out', merging.linear()
   out.mkdir()

@@ -322,13 +322,60 @@ def test_what_differs_from_mergekit_is_noted(read):
   assert not read(page('linear', SIMPLE, base=None)).notes
 
 
+TOKENIZER = {
+  'model': {'type': 'WordLevel', 'vocab': {f'<{i}>': i for i in range(12)}},
+  'added_tokens': [{'content': '<pad>', 'id': 12}, {'content': '<0>', 'id': 0}],
+}
+
+
+@pytest.mark.parametrize(
+  ('given', 'rows'),
+  [
+    ({'tokenizer_source': 'base'}, 13),
+    ({'tokenizer': {'source': 'base'}}, 13),
+    ({'tokenizer': {'source': 'union', 'pad_to_multiple_of': 5}}, 15),
+    ({'tokenizer': {'source': 'base', 'pad_to_multiple_of': 20}}, 20),
+  ],
+)
+def test_embeddings_have_a_row_for_each_token_and_their_mean(
+  read, folder, given, rows
+):
+  paths = [folder / name / 'tokenizer.json' for name in ('base', *MODELS)]
+  try:
+    for path in paths:
+      path.write_text(json.dumps(TOKENIZER))
+    plan = read(page('ties', **given))
+  finally:
+    for path in paths:
+      path.unlink()
+  for name in ('model/embed_tokens/weight', 'lm_head/weight'):
+    tree = plan.models['math']
+    assert tree.leaves[name].shape == (rows, SHAPE.hidden)
+    before = lazy.open(folder / 'math').read(name)[:13]
+    np.testing.assert_array_equal(tree.read(name)[:13], before)
+    means = np.tile(before.mean(0), (rows - 13, 1))
+    np.testing.assert_allclose(tree.read(name)[13:], means, rtol=1e-5)
+  assert json.loads(plan.beside['config.json'])['vocab_size'] == rows
+  assert recipe_files.preflight(plan) == []
+
+
 @pytest.mark.parametrize(
   ('changes', 'message'),
   [
     ({'merge_method': 'tise'}, "no 'tise'; the nearest is 'ties'"),
     ({'merge_method': 'nearswap'}, "merge_method 'nearswap' is not supported"),
     ({'merge_metod': 'x'}, "no 'merge_metod'; the nearest is 'merge_method'"),
-    ({'tokenizer': {'source': 'base'}}, "'tokenizer' is not supported"),
+    ({'tokenizer': {'source': 'base'}}, 'tokenizer: no model has a tokenizer'),
+    ({'tokenizer': {'sorce': 'base'}}, "the nearest is 'source'"),
+    ({'tokenizer': {'tokens': {}}}, "'tokens' is not supported"),
+    (
+      {'tokenizer': {'pad_to_multiple_of': 0}},
+      'pad_to_multiple_of is a number of rows, got 0',
+    ),
+    (
+      {'tokenizer': {'source': 'base'}, 'tokenizer_source': 'base'},
+      'either `tokenizer` or `tokenizer_source`',
+    ),
     (
       {'tokenizer_source': 'union', 'models': SIMPLE},
       'tokenizer_source: no model has a tokenizer',
@@ -340,7 +387,8 @@ def test_what_differs_from_mergekit_is_noted(read):
     ({'base_model': None}, 'ties needs a `base_model`'),
     ({'base_model': 'base@main'}, 'names a revision'),
     ({'base_model': 'org/model'}, 'must be downloaded first'),
-    ({'models': [{'model': 'math+lora'}]}, "'math+lora' adds an adapter"),
+    ({'models': [{'model': 'math+lora'}]}, 'there is no lora'),
+    ({'models': [{'model': 'math+a+b'}]}, 'a model, or a model+adapter'),
     ({'models': [{'model': 'math'}] * 2}, "models names 'math' twice"),
     ({'models': [{'modle': 'math'}]}, "the nearest is 'model'"),
     ({'models': [{'model': 'math'}]}, "ties needs the parameter 'weight' of m"),

@@ -82,4 +82,5 @@ def _prune(prunes: Mapping[str, deltas.Prune]) -> deltas.Prune:
   def kind(name: str, shape: tuple[int, ...]) -> Hashable:
     return id(prunes[name]), prunes[name].kind(name, shape)
 
-  return deltas.Prune(apply, kind=kind)
+  order = lambda name: prunes[name].order(name)
+  return deltas.Prune(apply, kind=kind, order=order)

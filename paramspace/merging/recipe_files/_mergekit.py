@@ -26,13 +26,13 @@ KEYS = (
   'parameters',
   'dtype',
   'out_dtype',
+  'tokenizer',
   'tokenizer_source',
 )
 
 # What mergekit has besides, and what to do without it.
 UNSUPPORTED = {
   'modules': 'write `models` or `slices`, of models of one module',
-  'tokenizer': "the base's is copied; leave it out",
   'chat_template': "the base's is copied; leave it out",
 }
 
@@ -52,9 +52,7 @@ def plan(page: Mapping[str, Any], open: _slots.Open, seed: int) -> _plan.Plan:
   _check_page(page, method)
   read = _slots.of_models if 'models' in page else _slices.of_slices
   slots = read(page, open)
-  if page.get('tokenizer_source') is not None:
-    every = [slot.tree for slot in slots.all]
-    _tokenizers.check_same('tokenizer_source', every)
+  slots, rows = _resized(page, slots)
   merged = _merged(name, method, slots)
   values = _resolve.values(name, method, merged, slots)
   recipe = _assemble.assemble(method.make, _resolve.of_recipe(values))
@@ -64,7 +62,7 @@ def plan(page: Mapping[str, Any], open: _slots.Open, seed: int) -> _plan.Plan:
   if not config or slots.layers:  # It says less than the page.
     config = {'name': f'mergekit.{name}', 'page': page}
   dtype = _dtype(page)
-  beside, notes = _beside.config(lead, slots.layers, dtype)
+  beside, notes = _beside.config(lead, slots.layers, dtype, rows)
   return _plan.Plan(
     page,
     lead,
@@ -76,6 +74,19 @@ def plan(page: Mapping[str, Any], open: _slots.Open, seed: int) -> _plan.Plan:
     beside=beside,
     notes=(*_notes(page, method, lead, draws), *notes),
   )
+
+
+def _resized(
+  page: Mapping[str, Any], slots: _slots.Slots
+) -> tuple[_slots.Slots, int | None]:
+  """Returns the models with the rows that their tokenizer needs."""
+  wanted = _tokenizers.asked(page)
+  if wanted is None:
+    return slots, None
+  every = [slot.tree for slot in slots.all]
+  found, rows = _tokenizers.resized(wanted, every)
+  pairs = zip(slots.all, found, strict=True)
+  return slots._replace(all=[s._replace(tree=t) for s, t in pairs]), rows
 
 
 def _method(page: Mapping[str, Any]) -> tuple[str, _methods.Method]:

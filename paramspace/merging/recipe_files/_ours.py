@@ -7,16 +7,26 @@ from typing import Any
 
 from paramspace import base as types
 from paramspace import trees
+from paramspace.files import adapters
 from paramspace.files import disk
 from paramspace.merging import _config
+from paramspace.merging import _vocabulary
 from paramspace.merging.recipe_files import _beside
 from paramspace.merging.recipe_files import _page
 from paramspace.merging.recipe_files import _plan
 from paramspace.merging.recipe_files import _slots
 
 MARK = 'recipe'  # The key that only our pages have.
-KEYS = ('base', 'models', MARK, 'seed', 'out_dtype', 'statistics')
-_MODEL_KEYS = ('path', 'weight')
+KEYS = (
+  'base',
+  'models',
+  MARK,
+  'seed',
+  'out_dtype',
+  'statistics',
+  'vocabulary',
+)
+_MODEL_KEYS = ('path', 'adapter', 'weight')
 
 
 def plan(
@@ -45,7 +55,7 @@ def plan(
     where = f'models.{name}'
     entry = {'path': entry} if isinstance(entry, str) else entry
     _page.check_keys(where, entry, _MODEL_KEYS, ['path'])
-    models[name] = open(_page.text(f'{where}.path', entry['path']))
+    models[name] = _model(where, entry, base, open)
     weights[name] = _weight(f'{where}.weight', entry.get('weight', 1.0), base)
   dtype = _dtype(page.get('out_dtype'))
   beside, notes = _beside.config(base, None, dtype)
@@ -60,7 +70,22 @@ def plan(
     dtype,
     beside,
     tuple(notes),
+    _vocabulary_of(page.get('vocabulary', 'same')),
   )
+
+
+def _model(
+  where: str, entry: Mapping[str, Any], base: disk.Tree, open: _slots.Open
+) -> disk.Tree:
+  """Opens a model; what is an adapter alone is one of the base."""
+  tree = open(_page.text(f'{where}.path', entry['path']))
+  adapter = entry.get('adapter')
+  if adapter is not None:
+    found = open(_page.text(f'{where}.adapter', adapter))
+    return adapters.apply(tree, found.path)
+  if adapters.is_adapter(tree.path):
+    return adapters.apply(base, tree.path)
+  return tree
 
 
 def _recipe(entry: Any) -> types.Recipe:
@@ -139,3 +164,9 @@ def _dtype(name: Any) -> str | None:
     return None
   _page.check_name('out_dtype', _page.text('out_dtype', name), _plan.DTYPES)
   return name
+
+
+def _vocabulary_of(how: Any) -> str:
+  how = _page.text('vocabulary', how)
+  _page.check_name('vocabulary', how, _vocabulary.HOWS)
+  return how

@@ -27,6 +27,7 @@ class Plan(NamedTuple):
     out_dtype: The name of the dtype that is written; None for the base's.
     beside: Files beside the leaves that are not those of the base, by name.
     notes: What a reader should know, a line each.
+    vocabulary: As in `merge_files`.
   """
 
   page: Mapping[str, Any]
@@ -39,6 +40,7 @@ class Plan(NamedTuple):
   out_dtype: str | None = None
   beside: Mapping[str, bytes] = {}
   notes: tuple[str, ...] = ()
+  vocabulary: str = 'same'
 
 
 def floating(tree: disk.Tree) -> dict[str, disk.Leaf]:

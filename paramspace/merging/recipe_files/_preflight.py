@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from paramspace.files import disk
+from paramspace.merging import _vocabulary
 from paramspace.merging.recipe_files import _plan
 
 ABSENT = 'absent'
@@ -43,11 +44,14 @@ def preflight(plan: _plan.Plan) -> list[Mismatch]:
     >>> recipe_files.preflight(plan)
     [Mismatch(leaf='w', model='b', expected='float32[2]', found='float32[3]')]
   """
+  base, trees = plan.base, plan.models.values()
+  if plan.vocabulary != 'same':
+    base, trees, _ = _vocabulary.fit(base, plan.models, plan.vocabulary)
   return [
     Mismatch(leaf, model, expected, found)
-    for model, tree in plan.models.items()
-    for leaf in [*plan.base.leaves, *(tree.leaves.keys() - plan.base.leaves)]
-    for expected, found in [(_text(plan.base, leaf), _text(tree, leaf))]
+    for model, tree in zip(plan.models, trees, strict=True)
+    for leaf in [*base.leaves, *(tree.leaves.keys() - base.leaves)]
+    for expected, found in [(_text(base, leaf), _text(tree, leaf))]
     if expected != found
   ]
 
@@ -56,4 +60,4 @@ def _text(tree: disk.Tree, name: str) -> str:
   if name not in tree.leaves:
     return ABSENT
   leaf = tree.leaves[name]
-  return f'{leaf.dtype.newbyteorder("=")}{list(leaf.shape)}'
+  return f'{leaf.stands_for.newbyteorder("=")}{list(leaf.shape)}'

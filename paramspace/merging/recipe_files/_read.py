@@ -26,11 +26,13 @@ def read(path: str | os.PathLike[str], seed: int | None = None) -> _plan.Plan:
     seed: 0                # Where the recipe draws.
     out_dtype: bfloat16    # The base's, if it is not given.
     statistics: {math: math.safetensors, code: code.safetensors}
+    vocabulary: pad        # Or cut; others are refused if it is not given.
 
-  Paths are looked for beside the page. A recipe is one that `merging.loads`
-  knows; patterns must match the whole name of a leaf. A page with a
-  `merge_method` is one of mergekit's, whose paths are looked for in the working
-  directory.
+  Paths are looked for beside the page. One of an adapter of PEFT is that
+  adapter over the base, or over another model: `{path: models/chat, adapter:
+  adapters/math}`. A recipe is one that `merging.loads` knows; patterns must
+  match the whole name of a leaf. A page with a `merge_method` is one of
+  mergekit's, whose paths are looked for in the working directory.
 
   Args:
     path: The page.

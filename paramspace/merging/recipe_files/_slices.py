@@ -124,7 +124,7 @@ def _slice(where: str, entry: Any, base: Any, open: _slots.Open) -> _Slice:
 def _source(where: str, entry: Any, open: _slots.Open) -> _Source:
   _page.check_keys(where, entry, _SOURCE_KEYS, ['model', 'layer_range'])
   path = _slots.model_path(f'{where}: model', entry['model'])
-  tree, given = open(path), entry['layer_range']
+  tree, given = _slots.opened(path, open), entry['layer_range']
   stack = _layers.stack(tree.leaves, path)
   pair = given if isinstance(given, list) and len(given) == 2 else (None, None)
   whole = all(type(i) is int for i in pair)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
+from paramspace.files import adapters
 from paramspace.files import disk
 from paramspace.merging.recipe_files import _layers
 from paramspace.merging.recipe_files import _page
@@ -65,28 +66,27 @@ def of_models(page: Mapping[str, Any], open: Open) -> Slots:
     _page.check_keys(where, entry, _KEYS, ['model'])
     path = model_path(f'{where}: model', entry['model'])
     own = entry.get('parameters') or {}
-    slots.append(_whole(path, open(path), (own, general)))
+    slots.append(_whole(path, opened(path, open), (own, general)))
   paths = [slot.path for slot in slots]
   check_once('models', paths)
   base = page.get('base_model')
   if base is not None and model_path('base_model', base) not in paths:
-    slots.append(_whole(base, open(base), ({}, general)))
+    slots.append(_whole(base, opened(base, open), ({}, general)))
     paths.append(base)
   place = None if base is None else paths.index(base)
   return Slots(slots, place, _depth(slots[0]))
 
 
 def model_path(where: str, model: Any) -> str:
-  """Returns the path of a model.
+  """Returns the path of a model, which may be one + that of its adapter.
 
   Raises:
-    ValueError: If it is no text, or has an adapter or a revision.
+    ValueError: If it is no text, or has a revision or two adapters.
   """
   path = _page.text(where, model)
-  if '+' in path:
+  if path.count('+') > 1 or '' in path.split('+'):
     raise ValueError(
-      f'{where}: {path!r} adds an adapter, which is not supported here; merge '
-      'it into its model first.'
+      f'{where}: {path!r} should be a model, or a model+adapter.'
     )
   if '@' in path:
     raise ValueError(
@@ -94,6 +94,22 @@ def model_path(where: str, model: Any) -> str:
       'it and name the folder.'
     )
   return path
+
+
+def opened(path: str, open: Open) -> disk.Tree:
+  """Opens a model, and applies its adapter if there is one.
+
+  Raises:
+    ValueError: If there is an adapter where a model belongs, or the other way
+      round.
+  """
+  model, _, adapter = path.partition('+')
+  tree = open(model)
+  if adapters.is_adapter(tree.path):
+    raise ValueError(
+      f'{model} is an adapter; write its model before it, M+{model}.'
+    )
+  return adapters.apply(tree, open(adapter).path) if adapter else tree
 
 
 def check_once(where: str, paths: Sequence[str]) -> None:
