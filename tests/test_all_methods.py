@@ -391,6 +391,7 @@ TABLES = {
       'match_many',
       'orthogonal',
       'repair',
+      'repairer',
       'rotate',
       'scipy',
       'straight_through',

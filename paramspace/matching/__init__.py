@@ -20,6 +20,7 @@ from paramspace.matching._orthogonal import orthogonal
 from paramspace.matching._orthogonal import Rotated
 from paramspace.matching._repair import repair
 from paramspace.matching._repair import Repaired
+from paramspace.matching._repair import repairer
 from paramspace.matching._repair import Site
 from paramspace.matching._rotate import rotate
 from paramspace.matching._scipy_solver import scipy
@@ -48,6 +49,7 @@ __all__ = (
   'match_many',
   'orthogonal',
   'repair',
+  'repairer',
   'rotate',
   'scipy',
   'straight_through',

@@ -6,9 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from paramspace import symmetry
 from paramspace.matching import _plan
 from paramspace.matching import _scipy_solver
 from paramspace.matching import _search
+from paramspace.matching import _still
 
 TIE = 1e-6  # Of the largest value: what staying is worth, so that ties stay.
 
@@ -69,15 +71,21 @@ def assign(
   for family, said in evidence.items():
     outer = plan.families[family].outer
     if outer:
-      n = plan.spec.groups[outer].size
-      x = said.get(outer, np.zeros((n, n), np.float32))
+      x = said.get(outer, _nothing(plan, outer))
       for group in plan.families[family].inner:
         if group in said:
-          added = within[family, group].values.reshape(-1, n, n).sum(0)
+          values = within[family, group].values
+          added = _still.summed(plan.spec, group, outer, values)
           x = x + added.astype(x.dtype)
       between[family, outer] = x
   solved = within | _solved(plan, between, solver)
   return {f: _assigned(plan, f, said, solved) for f, said in evidence.items()}
+
+
+def _nothing(plan, outer):
+  """Returns the evidence of a group of which nothing is said."""
+  shape = symmetry.shapes(plan.spec)[outer]
+  return np.zeros((*shape, shape[-1]), np.float32)
 
 
 def _solved(plan, problems, solver):
@@ -139,16 +147,17 @@ def _assigned(plan, name, said, solved):
     gain = found.values.sum() - found.still.sum()
     return Assigned({name: found.columns}, gain, found.gaps.sum(), found.size)
   top = solved[name, outer]
-  step, heads = {outer: top.columns}, np.arange(len(top.columns))
+  step = {outer: top.columns}
   # What the indices of the outer group say alone, and the inner ones added.
-  gain = top.values - top.still
+  gain = (top.values - top.still).sum()
   gap, size = top.gaps.sum(), top.size
   for group in inner:
     if group in said:
       found = solved[name, group]
-      gain += np.einsum('...hh->', found.values - found.still)
+      gain += np.trace(found.values - found.still, 0, -2, -1).sum()
       axis = plan.spec.groups[group].over.index(outer)
-      columns = found.columns[..., heads, top.columns, :]
-      step[group] = np.moveaxis(columns, -2, axis)
-      gap += found.gaps[..., heads, top.columns].sum()
+      froms = _still.lifted(plan.spec, outer, group, top.columns)[..., None]
+      columns = np.take_along_axis(found.columns, froms[..., None], -2)
+      step[group] = np.moveaxis(columns[..., 0, :], -2, axis)
+      gap += np.take_along_axis(found.gaps, froms, -1).sum()
   return Assigned(step, float(gain), float(gap), size)

@@ -1,5 +1,6 @@
 """Statistics of channels over batches."""
 
+import functools
 from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Sequence
@@ -40,26 +41,22 @@ def measure(
   names: Sequence[str],
   batches: Collection[Any],
 ) -> Callable[[base.Params], dict[str, Channels]]:
-  """Returns a function of parameters, to statistics by site, in one program.
+  """Returns a function of parameters, to statistics by site.
+
+  The program is kept for each function `preactivations`.
 
   Args:
     preactivations: `(params, batch)` to `[..., c]` by site.
     names: Of the sites.
     batches: Gone through at each call.
   """
-
-  @jax.jit
-  def of_batch(params, batch):
-    found = preactivations(params, batch)
-    _check_sites(names, found)
-    return {name: _moments(found[name]) for name in names}
+  names = tuple(names)
 
   def of_all(params):
     total: dict[str, Channels] = {}
     for batch in batches:
-      for name, (count, *sums) in jax.device_get(
-        of_batch(params, batch)
-      ).items():
+      found = jax.device_get(_of_batch(preactivations, names, params, batch))
+      for name, (count, *sums) in found.items():
         new = Channels(int(count), *(np.asarray(x, np.float64) for x in sums))
         total[name] = _added(total[name], new) if name in total else new
     if not total:
@@ -70,6 +67,13 @@ def measure(
     return total
 
   return of_all
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _of_batch(preactivations, names, params, batch):
+  found = preactivations(params, batch)
+  _check_sites(names, found)
+  return {name: _moments(found[name]) for name in names}
 
 
 def _moments(x):

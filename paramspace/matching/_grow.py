@@ -60,6 +60,16 @@ class Growth:
       self._harden(family, self._logits(family, RUNGS[-1][0], False))
     return done
 
+  def outwards(self) -> None:
+    """Assigns each family once, that of which most is known first."""
+    self.beliefs, self.overlap = {}, {f: 1 / n for f, n in self.sizes.items()}
+    left = [family for family, where in self.plan.found.items() if where]
+    while left:
+      family = max(left, key=self._said)
+      left.remove(family)
+      if logits := self._logits(family, RUNGS[-1][0], False):
+        self._harden(family, logits)
+
   def _at(self, rho, more, echo):
     """Looks at families until no more is known of any; the most said first."""
     known, visits = {}, dict.fromkeys(self.plan.families, VISITS)

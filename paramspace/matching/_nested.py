@@ -16,6 +16,7 @@ import numpy as np
 from paramspace import symmetry
 from paramspace.matching import _assign
 from paramspace.matching import _scipy_solver
+from paramspace.matching import _still
 
 Pairs = Mapping[str, np.ndarray]  # By group.
 
@@ -53,7 +54,7 @@ def shape(spec: symmetry.Spec, name: str) -> tuple[int, ...]:
   """Returns the shape of the pairs of a group."""
   size = lambda n: spec.groups[n].size
   within = outer(spec, name)
-  still = [size(o) for o in spec.groups[name].over if o != within]
+  still = map(size, _still.names(spec, name, within))
   heads = [] if within is None else [size(within)] * 2
   return (*still, *heads, size(name), size(name))
 
@@ -73,28 +74,27 @@ def solve(
   rotations, tops, within, total = {}, {}, {}, 0.0
   for name, x in values.items():
     best = _polar if name in rotate else _permutation
-    if not spec.groups[name].over and name not in rotate:
+    above = outer(spec, name)
+    if above is None and name not in rotate:
       tops[name] = tops.get(name, 0.0) + x
       continue
     chosen, worth = best(x)
-    above = outer(spec, name)
     if above is None:
       _put(element, rotations, name, chosen, name in rotate)
       total += worth.sum()
     else:
       within[name] = above, chosen
-      worth = worth.sum(tuple(range(worth.ndim - 2)))
+      worth = _still.summed(spec, name, above, worth)
       tops[above] = tops.get(above, 0.0) + worth
   for name, x in tops.items():
     element[name], worth = _permutation(x)
     total += worth.sum()
   for name, (above, chosen) in within.items():
-    froms = element[above]
     tail = 2 if name in rotate else 1
-    heads = chosen.ndim - tail - 2
-    chosen = np.moveaxis(chosen, (heads, heads + 1), (0, 1))
-    here = chosen[np.arange(len(froms)), froms]
-    here = np.moveaxis(here, 0, spec.groups[name].over.index(above))
+    froms = _still.lifted(spec, above, name, element[above])
+    froms = np.expand_dims(froms, tuple(range(-tail - 1, 0)))
+    here = np.take_along_axis(chosen, froms, -tail - 1).squeeze(-tail - 1)
+    here = np.moveaxis(here, -tail - 1, spec.groups[name].over.index(above))
     _put(element, rotations, name, here, name in rotate)
   return Solved(element, rotations, float(total))
 
@@ -131,9 +131,9 @@ def hard(
     above = outer(spec, name)
     if above is not None:
       at = spec.groups[name].over.index(above)
-      heads = eye(element[above])  # [h, h']
+      heads = _still.lifted(spec, above, name, eye(element[above]))
       matrix = np.moveaxis(matrix, at, -3)  # [*still, h, n, n]
-      matrix = matrix[..., :, None, :, :] * heads[:, :, None, None]
+      matrix = matrix[..., :, None, :, :] * heads[..., None, None]
     found[name] = matrix
   return found
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from paramspace import symmetry
+from paramspace.matching import _still
 
 
 class Block(NamedTuple):
@@ -32,9 +33,9 @@ class Family(NamedTuple):
   """Groups that are assigned together.
 
   Attributes:
-    outer: A group that moves on its own; None where there is none.
+    outer: A group whose indices others depend on; None where there is none.
     inner: The groups of which there is one for each index of `outer`, or of
-      what does not move.
+      what does not move. Both may be there for each index of that too.
   """
 
   outer: str | None
@@ -130,11 +131,11 @@ def _families(spec):
     if group.moves and len(moving) == 1:
       inner[moving[0]].append(name)
   nested = set(itertools.chain.from_iterable(inner.values()))
-  for name in inner:
-    if spec.groups[name].over and name not in nested:
-      yield Family(None, (name,))
+  for name, within in inner.items():
+    if within or not spec.groups[name].over:
+      yield Family(name, tuple(within))
     elif name not in nested:
-      yield Family(name, tuple(inner[name]))
+      yield Family(None, (name,))
 
 
 def _terms(spec, families, block):
@@ -156,7 +157,9 @@ def _terms(spec, families, block):
   for axis, factor in enumerate(block.factors):
     family = of.get(factor.name)
     if family and factor.name == family.outer and axis not in within:
-      yield Term(family.name, factor.name, (), (axis,))
+      over = spec.groups[factor.name].over
+      batch = tuple(index_of(block, axis, o) for o in over)
+      yield Term(family.name, factor.name, batch, (axis,))
 
 
 def index_of(block: Block, axis: int, over: str) -> int:
@@ -173,6 +176,20 @@ def over_axes(plan: Plan, term: Term) -> tuple[int, ...]:
     term.own[0] if over == outer else next(index)
     for over in plan.spec.groups[term.group].over
   )
+
+
+def outer_axes(plan: Plan, term: Term) -> tuple[int, ...]:
+  """Returns the axes of the block that the outer group depends on."""
+  outer = plan.families[term.family].outer
+  still = _still.names(plan.spec, term.group, outer)
+  return tuple(
+    term.batch[still.index(over)] for over in plan.spec.groups[outer].over
+  )
+
+
+def outer_places(plan: Plan, term: Term) -> tuple[int, ...]:
+  """Returns those axes in what is said."""
+  return tuple(term.batch.index(axis) for axis in outer_axes(plan, term))
 
 
 def over_places(plan: Plan, term: Term, ndim: int) -> tuple[int, ...]:

@@ -2,7 +2,9 @@
 
 import numpy as np
 
+from paramspace import symmetry
 from paramspace.matching import _plan
+from paramspace.matching import _still
 
 ROUNDS = 20
 CLOSE = 0.01  # Sums of rows, near enough to one to stop.
@@ -28,20 +30,20 @@ def posterior(
   outer, inner = plan.families[family]
   if outer is None:
     return {family: sinkhorn(logits[family])}
-  n = plan.spec.groups[outer].size
-  total = logits.get(outer, np.zeros((n, n)))
+  shape = symmetry.shapes(plan.spec)[outer]
+  total = logits.get(outer, np.zeros((*shape, shape[-1])))
   # [*batch, h, i, h', j] -> [*batch, h, h', i, j]
   pairs = {g: logits[g].swapaxes(-3, -2) for g in inner if g in logits}
   within = {group: sinkhorn(z) for group, z in pairs.items()}
   for group, p in within.items():
     z = pairs[group]
     free = (p * (z - np.log(np.maximum(p, TINY)))).sum((-1, -2))
-    total = total + free.reshape(-1, n, n).sum(0)
+    total = total + _still.summed(plan.spec, group, outer, free)
   between = sinkhorn(total)
-  joint = {
-    group: (between[:, :, None, None] * p).swapaxes(-3, -2)
-    for group, p in within.items()
-  }
+  joint = {}
+  for group, p in within.items():
+    heads = _still.lifted(plan.spec, outer, group, between)
+    joint[group] = (heads[..., None, None] * p).swapaxes(-3, -2)
   return joint | {outer: between}
 
 

@@ -75,19 +75,20 @@ def _move(spec, factors):
   k = len(factors)
   new = [k + i if moving[i] else i for i in range(k)]
   matrices, told = [], set()
-  for i, factor in enumerate(factors):
-    if not moving[i] or not spec.groups[factor.name].over:
+  # The matrices of those within heads tell where the heads go, too.
+  within = {
+    i: _nested.outer(spec, factors[i].name) for i in range(k) if moving[i]
+  }
+  for i in sorted(within, key=lambda i: within[i] is None):
+    name, outer = factors[i].name, within[i]
+    if i in told:
       continue
-    within = _nested.outer(spec, factor.name)
-    at = {o: nearest(factors, i, o) for o in spec.groups[factor.name].over}
-    axes = [at[o] for o in at if o != within]
-    if within is not None:
-      axes += [new[at[within]], at[within]]
-      told.add(at[within])
-    matrices.append((factor.name, (*axes, new[i], i)))
-  for i, factor in enumerate(factors):
-    if moving[i] and not spec.groups[factor.name].over and i not in told:
-      matrices.append((factor.name, (new[i], i)))
+    at = {o: nearest(factors, i, o) for o in spec.groups[name].over}
+    axes = [at[o] for o in at if o != outer]
+    if outer is not None:
+      axes += [new[at[outer]], at[outer]]
+      told.add(at[outer])
+    matrices.append((name, (*axes, new[i], i)))
   return Move(tuple(range(k)), tuple(new), tuple(matrices))
 
 

@@ -1,5 +1,6 @@
 """Means and standard deviations of the channels of a merged model."""
 
+from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Sequence
 from typing import Any
@@ -68,8 +69,12 @@ def repair(
   right, so that the number of passes is at most that of the sites, in whatever
   order they are.
 
+  For many models that were merged of the same ones, such as the points of a
+  line, make a `repairer`, which measures those once.
+
   Args:
-    preactivations: `(params, batch)` to y by site, `[..., c]`.
+    preactivations: `(params, batch)` to y by site, `[..., c]`. Define it once:
+      its program is kept.
     merged: The model that is repaired, such as a midpoint.
     models: Those it was merged of, matched to each other, in its frame.
     batches: What statistics are of; more than once gone through.
@@ -110,16 +115,74 @@ def repair(
     Jordan et al, 2022, REPAIR: REnormalizing Permuted Activations for
     Interpolation Repair, https://arxiv.org/abs/2211.08403, Section 3.
   """
+  made = repairer(preactivations, models, batches, sites, tolerance=tolerance)
+  return made(merged, weights)
+
+
+def repairer(
+  preactivations: _channels.Preactivations,
+  models: Sequence[base.Params],
+  batches: Collection[Any],
+  sites: Sequence[str | Site],
+  *,
+  tolerance: float = 1e-5,
+) -> Callable[..., Repaired]:
+  """Returns `repair` of what is merged of these models, measured once.
+
+  Args:
+    preactivations: As in `repair`, as are the others.
+    models: Those that are merged.
+    batches: What statistics are of.
+    sites: Where channels are rescaled.
+    tolerance: How far they may be from their goals.
+
+  Returns:
+    A function `(merged, weights=None) -> Repaired`.
+
+  Raises:
+    ValueError: As `repair` does.
+
+  Example:
+    >>> import jax.numpy as jnp
+    >>> from paramspace import matching
+    >>> layer = lambda p, x: {'d': x * p['d']['kernel'] + p['d']['bias'][None]}
+    >>> model = lambda w: {
+    ...   'd': {'kernel': jnp.array([[w]]), 'bias': jnp.zeros(1)}
+    ... }
+    >>> batches = [jnp.array([[1.0], [-1.0]])]
+    >>> ends = [model(2.0), model(-4.0)]
+    >>> fixed = matching.repairer(layer, ends, batches, ['d'])
+    >>> merged = [(model(2 - 6 * t), (1 - t, t)) for t in (0.25, 0.75)]
+    >>> [float(fixed(*x).params['d']['kernel'][0, 0]) for x in merged]
+    [2.5, -3.5]
+  """
   if not sites or not models:
     raise ValueError(
       f'Repair needs sites and models, got {len(sites)} and {len(models)}.'
     )
-  for model in models:
-    trees.check_shapes(merged, model, 'the models')
-  sites = [_site(merged, each) for each in sites]
-  weights = _weights(weights, len(models))
+  for model in models[1:]:
+    trees.check_shapes(models[0], model, 'the models')
+  sites = [_site(models[0], each) for each in sites]
   measure = _channels.measure(preactivations, [s.name for s in sites], batches)
   of_models = [measure(params) for params in models]
+
+  def repaired(merged, weights=None):
+    trees.check_shapes(models[0], merged, 'the merged model')
+    goals = _goals(of_models, sites, _weights(weights, len(models)))
+    for passes in range(len(sites) + 1):
+      found = measure(merged)
+      deviation = max(_off(found[s.name], *goals[s.name]) for s in sites)
+      if deviation <= tolerance or passes == len(sites):
+        break
+      for site in sites:
+        merged = _rescaled(merged, site, found[site.name], *goals[site.name])
+    return Repaired(merged, passes, deviation)
+
+  return repaired
+
+
+def _goals(of_models, sites, weights):
+  """Returns M and S by site."""
   goals = {}
   for site in sites:
     each = [(found[site.name].mean, found[site.name].sd) for found in of_models]
@@ -127,14 +190,7 @@ def repair(
       sum(p * x for p, x in zip(weights, xs, strict=True))
       for xs in zip(*each, strict=True)
     )
-  for passes in range(len(sites) + 1):
-    found = measure(merged)
-    deviation = max(_off(found[s.name], *goals[s.name]) for s in sites)
-    if deviation <= tolerance or passes == len(sites):
-      break
-    for site in sites:
-      merged = _rescaled(merged, site, found[site.name], *goals[site.name])
-  return Repaired(merged, passes, deviation)
+  return goals
 
 
 def _off(found: _channels.Channels, mean: np.ndarray, sd: np.ndarray) -> float:

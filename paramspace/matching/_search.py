@@ -110,14 +110,21 @@ class Search:
       for term in self.plan.terms[block]:
         if term.family != family or family in self.plan.twice:
           self.changed[term.family] += 1
-    outer = self.plan.families[family].outer
-    for group, g in self.plan.spec.groups.items():
-      if outer in g.over and g.moves:
-        axis = g.over.index(outer)
-        self.element[group] = np.take(self.element[group], step[outer], axis)
+    for group in self.element:
+      self.element[group] = self._carried(group, step)
     for group, moved in step.items():
       before = self.element[group]
       self.element[group] = np.take_along_axis(before, moved, -1)
+
+  def _carried(self, group: str, step: Step) -> np.ndarray:
+    """Returns a permutation where the indices it depends on have moved."""
+    groups, x = self.plan.spec.groups, self.element[group]
+    over = groups[group].over
+    froms = step.keys() & set(over)
+    for o in sorted(froms, key=lambda o: len(groups[o].over)):
+      at = [over.index(other) for other in groups[o].over]
+      x = _host.take_each(x, over.index(o), at, step[o])
+    return x
 
   def moved(self, family: str, block: int, step: Step):
     """Returns the second model's block after `step`."""
@@ -126,10 +133,12 @@ class Search:
     terms = [t for t in self.plan.terms[block] if t.family == family]
     for term in terms:
       if outer and term.own[0] not in done:
-        x = self.arrays.take(x, term.own[0], step[outer])
+        x = self._take_outer(
+          x, term.own[0], _plan.outer_axes(self.plan, term), step[outer]
+        )
         done.add(term.own[0])
     for term in terms:
-      if term.group != outer:
+      if term.group != outer and term.group in step:
         over = _plan.over_axes(self.plan, term)
         x = self.arrays.take_each(x, term.own[-1], over, step[term.group])
     return x
@@ -175,11 +184,18 @@ class Search:
     axis = said.ndim - 1
     if outer:
       at = axis if term.group == outer else axis - 1
-      said = self.arrays.take(said, at, step[outer])
-    if term.group == outer:
+      said = self._take_outer(
+        said, at, _plan.outer_places(self.plan, term), step[outer]
+      )
+    if term.group == outer or term.group not in step:
       return said
     over = _plan.over_places(self.plan, term, said.ndim)
     return self.arrays.take_each(said, axis, over, step[term.group])
+
+  def _take_outer(self, x, axis, over, index):
+    if over:
+      return self.arrays.take_each(x, axis, over, index)
+    return self.arrays.take(x, axis, index)
 
   def gain(self, family: str, step: Step) -> float:
     """Returns what `step` would add to the objective."""

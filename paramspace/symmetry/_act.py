@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from paramspace import base
 from paramspace import trees
@@ -32,7 +33,8 @@ def act(
   leaves = _spec.fit(spec, params)
   _element.check(spec, element)
   moved = {
-    name: act_on_leaf(spec, element, name, x) for name, x in leaves.items()
+    name: jnp.asarray(act_on_leaf(spec, element, name, x))
+    for name, x in leaves.items()
   }
   return trees.replace(params, moved)
 
@@ -40,45 +42,51 @@ def act(
 def act_on_leaf(
   spec: _spec.Spec, element: _element.Element, name: str, leaf: jax.Array
 ) -> jax.Array:
-  """Returns one leaf permuted; see `act`."""
+  """Returns one leaf permuted, on the host if it is there; see `act`."""
   found = _axis.places(spec.leaves[name])
+  xp, element = _element.arrays(element)
   froms: dict[int, jax.Array] = {}
   for place in found:
     if place.factor.name in element:
-      ahead = _ahead(spec, element, name, place, found, leaf.ndim)
-      still = _along(
-        jnp.arange(leaf.shape[place.axis], dtype=jnp.int32),
-        place.axis,
-        leaf.ndim,
-      )
+      ahead = _ahead(xp, spec, element, name, place, found, leaf.ndim)
+      n = leaf.shape[place.axis]
+      still = _along(xp.arange(n, dtype=xp.int32), place.axis, leaf.ndim)
       froms[place.axis] = froms.get(place.axis, still) + ahead
   for axis in [k for k, at in froms.items() if at.size == at.shape[k]]:
-    leaf = jnp.take(
-      leaf, froms.pop(axis).reshape(-1), axis, mode='clip', unique_indices=True
-    )
+    leaf = _taken(leaf, froms.pop(axis).reshape(-1), axis)
   if not froms:
     return leaf
   grid = [
-    froms.get(k, _along(jnp.arange(n, dtype=jnp.int32), k, leaf.ndim))
+    froms.get(k, _along(xp.arange(n, dtype=xp.int32), k, leaf.ndim))
     for k, n in enumerate(leaf.shape)
   ]
-  return leaf[tuple(grid)]
+  known = isinstance(leaf, np.ndarray) and xp is np
+  return leaf[tuple(grid)] if known else _gathered(leaf, tuple(grid))
 
 
-def _ahead(spec, element, name, place, found, ndim):
+def _taken(leaf, index, axis):
+  if isinstance(leaf, np.ndarray) and isinstance(index, np.ndarray):
+    return leaf.take(index, axis)
+  return jnp.take(leaf, index, axis, mode='clip', unique_indices=True)
+
+
+@jax.jit
+def _gathered(leaf, grid):
+  return leaf.at[grid].get(mode='promise_in_bounds', unique_indices=True)
+
+
+def _ahead(xp, spec, element, name, place, found, ndim):
   """Returns how far ahead on its axis each entry comes from, by this factor."""
-  own = _along(jnp.asarray(place.coordinate, jnp.int32), place.axis, ndim)
+  own = _along(xp.asarray(place.coordinate, xp.int32), place.axis, ndim)
   at = []
   for over in spec.groups[place.factor.name].over:
     index = _spec.index_of(place, over, found, name)
-    at.append(
-      _along(jnp.asarray(index.coordinate, jnp.int32), index.axis, ndim)
-    )
+    at.append(_along(xp.asarray(index.coordinate, xp.int32), index.axis, ndim))
   source = element[place.factor.name][(*at, own)]
-  inside = _along(jnp.asarray(place.inside), place.axis, ndim)
-  return jnp.where(inside, (source - own) * place.stride, 0)
+  inside = _along(xp.asarray(place.inside), place.axis, ndim)
+  return xp.where(inside, (source - own) * place.stride, 0)
 
 
 def _along(x, axis, ndim):
   """Returns `x` as an array of `ndim` dimensions along one of them."""
-  return jnp.reshape(x, [-1 if k == axis else 1 for k in range(ndim)])
+  return x.reshape([-1 if k == axis else 1 for k in range(ndim)])

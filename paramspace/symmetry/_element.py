@@ -1,6 +1,8 @@
 """Elements of a group of symmetries, and the group's operations."""
 
+import math
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +14,8 @@ from paramspace.symmetry import _spec
 
 # By group name, `[*over, size]`, int32: the entry at i comes from g[i].
 Element = Mapping[str, jax.Array]
+
+FEW = 1024  # Numbers that are drawn at least.
 
 
 def shapes(spec: _spec.Spec) -> dict[str, tuple[int, ...]]:
@@ -34,11 +38,19 @@ def identity(spec: _spec.Spec) -> Element:
 def random(key: base.PRNGKey, spec: _spec.Spec) -> Element:
   """Returns an element drawn uniformly, each group by its name."""
   return {
-    name: jax.random.permutation(
-      trees.key_for(key, name), still, axis=-1, independent=True
-    )
-    for name, still in identity(spec).items()
+    name: _drawn(trees.key_for(key, name), shape)
+    for name, shape in shapes(spec).items()
   }
+
+
+def _drawn(key, shape):
+  """Returns permutations along the last axis, by sorting numbers of 64 bits."""
+  count = math.prod(shape)
+  drawn = max(FEW, 1 << (count - 1).bit_length())  # Few sizes, few programs.
+  words = jax.random.bits(key, (2, drawn))
+  xp = jnp if isinstance(words, jax.core.Tracer) else np
+  words = xp.asarray(words)[:, :count].reshape(2, *shape)
+  return _int32(xp.lexsort(tuple(words), -1))
 
 
 def compose(spec: _spec.Spec, second: Element, first: Element) -> Element:
@@ -57,28 +69,24 @@ def compose(spec: _spec.Spec, second: Element, first: Element) -> Element:
   """
   check(spec, first, 'first')
   check(spec, second, 'second')
+  xp, first, second = arrays(first, second)
 
   def one(name):
-    at = _over(spec, second, name)
-    return jnp.take_along_axis(first[name][at], second[name], -1)
+    moved = first[name][_over(xp, spec, second, name)]
+    return xp.take_along_axis(moved, second[name], -1)
 
-  return {name: one(name) for name in first}
+  return {name: _int32(one(name)) for name in first}
 
 
 def inverse(spec: _spec.Spec, element: Element) -> Element:
   """Returns the element that undoes `element`."""
   check(spec, element, 'element')
-  back = {
-    name: jnp.argsort(element[name], -1).astype(jnp.int32)
-    for name in element
-    if not spec.groups[name].over
-  }
-
-  def one(name):
-    moved = element[name][_over(spec, back, name)]
-    return jnp.argsort(moved, -1).astype(jnp.int32)
-
-  return back | {name: one(name) for name in element if name not in back}
+  xp, element = arrays(element)
+  back: dict[str, jax.Array] = {}
+  # A group depends on those whose own groups are fewer.
+  for name in sorted(element, key=lambda name: len(spec.groups[name].over)):
+    back[name] = xp.argsort(element[name][_over(xp, spec, back, name)], -1)
+  return {name: _int32(back[name]) for name in element}
 
 
 def check(spec: _spec.Spec, element: Element, what: str = 'element') -> None:
@@ -115,11 +123,37 @@ def check(spec: _spec.Spec, element: Element, what: str = 'element') -> None:
       raise ValueError(f'{what}: group {name!r} is no permutation.')
 
 
-def _over(spec, element, name):
-  """Returns where the indices of the group `name` come from."""
-  over = spec.groups[name].over
-  froms = [
-    element[o] if o in element else jnp.arange(spec.groups[o].size)
-    for o in over
+def arrays(*elements: Element) -> tuple[Any, ...]:
+  """Returns numpy, and the elements in it, where they are known; or jax.numpy.
+
+  What is done to indices is many small operations, each of which would be a
+  program to compile.
+  """
+  known = not any(
+    isinstance(x, jax.core.Tracer)
+    for element in elements
+    for x in element.values()
+  )
+  if not known:
+    return jnp, *elements
+  host = [
+    {n: np.asarray(x) for n, x in element.items()} for element in elements
   ]
-  return jnp.ix_(*froms) if froms else ()
+  return np, *host
+
+
+def _int32(x):
+  return jnp.asarray(x).astype(jnp.int32)
+
+
+def _over(xp, spec, element, name):
+  """Returns where the indices of the group `name` come from."""
+  over, froms = spec.groups[name].over, []
+  for o in over:
+    source = element[o] if o in element else xp.arange(spec.groups[o].size)
+    axes = [over.index(other) for other in (*spec.groups[o].over, o)]
+    order, shape = np.argsort(axes), [1] * len(over)
+    for axis, size in zip(axes, source.shape, strict=True):
+      shape[axis] = size
+    froms.append(source.transpose(order).reshape(shape))
+  return tuple(froms)

@@ -15,7 +15,8 @@ class Group(NamedTuple):
     size: How many things.
     over: The names of groups on whose coordinates the permutation depends: the
       permutation within a head may differ from head to head (a wreath product),
-      the one of a hidden layer from layer to layer of a stack.
+      the one of a hidden layer from layer to layer of a stack. What these
+      depend on is among them: layers and heads, where heads are of a layer.
     moves: False for an index that nothing permutes, such as that of the layers
       of a stack; it is a group for others to depend on.
   """
@@ -46,14 +47,21 @@ def checked(spec: Spec) -> Spec:
 
   Raises:
     ValueError: Naming the leaf and the group, where a factor is of no group or
-      of another size, or depends on one that the leaf does not have.
+      of another size, or depends on one that the leaf does not have, or on one
+      that depends on others.
   """
   for name, group in spec.groups.items():
     for over in group.over:
-      if over not in spec.groups or spec.groups[over].over:
+      if over not in spec.groups:
         raise ValueError(
-          f'Group {name!r} depends on {over!r}, which is no group that depends '
-          f'on none; there are {sorted(spec.groups)[:8]}.'
+          f'Group {name!r} depends on {over!r}, which is no group; there are '
+          f'{sorted(spec.groups)[:8]}.'
+        )
+      on = set(spec.groups[over].over)
+      if over == name or not on <= set(group.over) - {over}:
+        raise ValueError(
+          f'Group {name!r} depends on {over!r}, but not on all that this does, '
+          f'{sorted(on)}: `over` must have them too, and nothing itself.'
         )
   for leaf, axes in spec.leaves.items():
     found = _axis.places(axes)

@@ -22,8 +22,8 @@ def depends(
     named: The classes that leaves have, in order.
 
   Returns:
-    For each class that is permuted those on whose index it may depend; these
-    depend on none.
+    For each class that is permuted those on whose index it may depend, and
+    with each of these all that it depends on.
   """
   may: dict[_flow.Node, set[_flow.Node]] = {}
   for record in _distinct(records):
@@ -32,13 +32,12 @@ def depends(
   order = {atom: k for k, atom in enumerate(named)}
   free = [atom for atom in named if not atom.pinned]
   found = {}
+  # Those that may depend on little first: others may then depend on them.
   for atom in sorted(free, key=lambda a: (len(may.get(a, ())), order[a])):
-    found[atom] = tuple(
-      sorted(
-        (o for o in may.get(atom, ()) if o.pinned or found.get(o) == ()),
-        key=order.get,
-      )
-    )
+    beside = may.get(atom, set())
+    known = {o for o in beside if o.pinned or o in found}
+    those = (o for o in known if known.issuperset(found.get(o, ())))
+    found[atom] = tuple(sorted(those, key=order.get))
   return found
 
 

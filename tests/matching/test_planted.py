@@ -30,12 +30,23 @@ def test_what_was_planted_is_found(width, signal, least):
     assert resnet.recovered(match.element, pair.truth)[1] >= least
 
 
+@pytest.mark.parametrize('signal', [0.5, 0.2])
+def test_one_way_outwards_finds_what_stands_out(signal):
+  spec = resnet.spec(1)
+  pair = resnet.planted(spec, signal, 0)
+  match = matching.weight_matching(
+    KEY, spec, pair.a, pair.b, starts=('outwards',)
+  )
+  assert resnet.recovered(match.element, pair.truth) == (1, 1)
+
+
 @pytest.mark.parametrize('signal', [0.3, 0.0])
 def test_the_objective_is_not_below_that_of_git_re_basin(signal):
   spec = resnet.spec(1, stages=1)
   for seed in range(3):
     pair = resnet.planted(spec, signal, seed)
-    ours = matching.weight_matching(KEY, spec, pair.a, pair.b)
     theirs, _ = peer.weight_matching(KEY, spec, pair.a, pair.b)
-    found = inner(spec, ours.element, pair)
-    assert found >= inner(spec, theirs, pair) * (1 - 1e-6)
+    for starts in ('growth', 'identity'), ('outwards',):
+      ours = matching.weight_matching(KEY, spec, pair.a, pair.b, starts=starts)
+      found = inner(spec, ours.element, pair)
+      assert found >= inner(spec, theirs, pair) * (1 - 1e-6)

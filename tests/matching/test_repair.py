@@ -61,6 +61,30 @@ def test_means_and_deviations_are_the_means_of_the_models(weights):
       np.testing.assert_allclose(got[site][k], want, atol=1e-5)
 
 
+def test_a_repairer_does_the_same_and_measures_the_models_once():
+  models, seen = [model(0), model(1)], []
+
+  class Batches(list):
+    def __iter__(self):
+      seen.append(None)
+      return super().__iter__()
+
+  batches = Batches(BATCHES)
+  repair = matching.repairer(preactivations, models, batches, SITES)
+  assert len(seen) == 2
+  for weights in ((0.5, 0.5), (0.8, 0.2)):
+    merged = middle(*models, weights=weights)
+    seen.clear()
+    got = repair(merged, weights)
+    assert len(seen) == got.passes + 1
+    want = matching.repair(
+      preactivations, merged, models, BATCHES, SITES, weights=weights
+    )
+    jax.tree.map(np.testing.assert_array_equal, got, want)
+  with pytest.raises(ValueError, match='the merged model'):
+    repair({'d0': models[0]['d0']})
+
+
 def test_it_is_needed_and_deviations_are_no_variances():
   models = [model(0), model(1)]
   merged = middle(*models)

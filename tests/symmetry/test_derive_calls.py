@@ -118,7 +118,7 @@ def an_index_transposed_is_another(x, a, b):
   return ((h + turned) * b).sum()
 
 
-@case({'a:0': (2, 'a:1'), 'a:2': (5, 'a:1')}, a=(2, 3, 5), b=(5, 3, 2))
+@case({'a:0': (2, 'a:1'), 'a:2': (5, 'a:0', 'a:1')}, a=(2, 3, 5), b=(5, 3, 2))
 def an_index_that_is_not_permuted_comes_first(x, a, b):
   h = jnp.tanh(x.sum(0)[None, :, None] * a)
   return (h * b.transpose(2, 1, 0)).sum((0, 2))

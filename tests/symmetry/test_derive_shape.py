@@ -50,7 +50,7 @@ def factors_without_a_refinement_are_fixed_and_noted(x, v, w):
 
 
 @case(
-  {'v:1.0': (2, 'v:1.2'), 'v:1.1': (2, 'v:1.2'), 'v:1.2': 3},
+  {'v:1.0': (2, 'v:1.1', 'v:1.2'), 'v:1.1': (2, 'v:1.2'), 'v:1.2': 3},
   v=(D, 12),
   w=(12, 2),
 )

@@ -12,7 +12,10 @@ F, P, C = symmetry.Factor, symmetry.Product, symmetry.Concat
 
 
 def heads_spec():
-  """An attention layer with fused qkv, and a stack of three hidden layers."""
+  """An attention layer with fused qkv, and a stack of three hidden layers.
+
+  In the stack there are cells in each layer, units in a cell, atoms in a unit.
+  """
   group = symmetry.Group
   groups = {
     'heads': group(4),
@@ -20,6 +23,9 @@ def heads_spec():
     'v': group(3, over=('heads',)),
     'layer': group(3, moves=False),
     'hidden': group(5, over=('layer',)),
+    'cells': group(4, over=('layer',)),
+    'unit': group(2, over=('cells', 'layer')),
+    'atom': group(3, over=('layer', 'cells', 'unit')),
   }
   h = F('heads', 4)
   qk, v = P((h, F('qk', 3))), P((h, F('v', 3)))
@@ -28,6 +34,7 @@ def heads_spec():
     'out': (h, F('v', 3), F(None, 2)),
     'scan': (F('layer', 3), F(None, 2), F('hidden', 5)),
     'nested': (P((F(None, 2), C((F(None, 1), h)))),),
+    'deep': (F('layer', 3), P((F('cells', 4), F('unit', 2))), F('atom', 3)),
   }
   return _spec.checked(symmetry.Spec(groups, leaves))
 
@@ -91,6 +98,11 @@ def test_act_is_what_loops_over_indices_say(spec, params, pair):
   for layer in range(3):
     old = np.asarray(params['scan'])[layer][:, g['hidden'][layer]]
     assert (np.asarray(got['scan'])[layer] == old).all()
+  deep = (np.asarray(x['deep']).reshape(3, 4, 2, 3) for x in (params, got))
+  old, new = deep
+  for a, b, c, d in np.ndindex(new.shape):
+    froms = g['cells'][a, b], g['unit'][b, a, c], g['atom'][a, b, c, d]
+    assert new[a, b, c, d] == old[(a, *froms)]
   old = np.asarray(params['nested']).reshape(2, 5)
   order = np.concatenate([[0], 1 + g['heads']])
   assert (np.asarray(got['nested']).reshape(2, 5) == old[:, order]).all()

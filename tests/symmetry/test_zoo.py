@@ -12,7 +12,7 @@ from paramspace import symmetry
 F = symmetry.Factor
 
 # The groups that each model has, from its architecture: 3/2 is one of size 3
-# that depends on the index of one of size 2.
+# that depends on the index of one of size 2, 3/3/2 on a layer's and a head's.
 RESIDUAL_20 = '4 4 4 4 6 6 6 6 10 10 10 10'
 BLOCK = '2 3/2 3/2 10'  # Heads, queries and keys, values, hidden units.
 GROUPS = {
@@ -36,7 +36,7 @@ GROUPS = {
   'mixture': '6 3 7/3',
   'mixture_top': '6 7/3',
   'lstm': '6',
-  'stacked': '8 10/3',
+  'stacked': '8 10/3 2/3 3/3/2 3/3/2',
   'nnx': '7',
   'equinox_mlp': '6 6',
   'equinox_attention': '2 3/2 5/2',

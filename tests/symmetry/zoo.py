@@ -365,6 +365,8 @@ class Lstm(nn.Module):
 class Block(nn.Module):
   @nn.compact
   def __call__(self, x, _):
+    heads = nn.MultiHeadDotProductAttention(2, qkv_features=6, use_bias=False)
+    x = x + heads(nn.LayerNorm()(x))
     y = nn.gelu(nn.Dense(10)(nn.LayerNorm()(x)))
     return x + nn.Dense(8)(y), None
 
