@@ -1,13 +1,47 @@
 """What studies of paths between models say about a path."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
 
+from paramspace import averaging
+from paramspace import base
+from paramspace import matching
 from paramspace import probes
 
 KINDS = ('chord', 'mean', 'ends', 'midpoint')
+
+
+def repaired_line(
+  metric: Callable[..., Any],
+  repair: Callable[..., matching.Repaired],
+  a: base.Params,
+  b: base.Params,
+  *,
+  steps: int,
+  data: Any,
+) -> probes.Path:
+  """Measures a line whose points are repaired, each for where it lies.
+
+  Args:
+    metric: As `probes.line` takes it.
+    repair: A `matching.repairer` of `a` and `b`.
+    a: The model at t = 0.
+    b: The model at t = 1.
+    steps: The number of points.
+    data: What the metric takes besides the parameters.
+  """
+  t, rows, measure = (
+    np.linspace(0, 1, steps, dtype=np.float32),
+    [],
+    jax.jit(metric),
+  )
+  for share in t:
+    found = repair(averaging.lerp(a, b, share), (1 - share, share))
+    rows.append(jax.device_get(measure(found.params, data)))
+  return probes.Path(t, jax.tree.map(lambda *xs: np.stack(xs), *rows))
 
 
 def measured(path: probes.Path) -> dict[str, Any]:

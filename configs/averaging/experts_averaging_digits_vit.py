@@ -22,6 +22,7 @@ FIGURE = 'experiments.figures.experts_averaging'
 
 def get_config(scale: str = 'laptop') -> ml_collections.ConfigDict:
   """Returns one point; `experiments/experts_averaging.py` reads it."""
+  smoke = scale == 'smoke'
   config = ml_collections.ConfigDict()
   config.study = 'experiments.experts_averaging'
   config.scale = scale
@@ -29,7 +30,12 @@ def get_config(scale: str = 'laptop') -> ml_collections.ConfigDict:
   config.data = 'digits'
   config.train_examples = 1_437  # All of them.
   config.model = dict(
-    name='vit', patch=2, width=32, depth=4, heads=4, hidden=64
+    name='vit',
+    patch=2,
+    width=16 if smoke else 32,
+    depth=1 if smoke else 4,
+    heads=4,
+    hidden=16 if smoke else 64,
   )
   config.experts = 4  # While training, in every block; 0 for plain networks.
   config.equal = False  # Whether the experts start as one, or are each drawn.

@@ -21,6 +21,7 @@ FIGURE = 'experiments.figures.experts_averaging'
 
 def get_config(scale: str = 'laptop') -> ml_collections.ConfigDict:
   """Returns one point; `experiments/experts_averaging.py` reads it."""
+  smoke = scale == 'smoke'
   config = ml_collections.ConfigDict()
   config.study = 'experiments.experts_averaging'
   config.scale = scale
@@ -30,7 +31,12 @@ def get_config(scale: str = 'laptop') -> ml_collections.ConfigDict:
     scale
   ]
   config.model = dict(
-    name='vit', patch=7, width=32, depth=4, heads=4, hidden=64
+    name='vit',
+    patch=7,
+    width=16 if smoke else 32,
+    depth=1 if smoke else 4,
+    heads=4,
+    hidden=16 if smoke else 64,
   )
   config.experts = 4  # While training, in every block; 0 for plain networks.
   config.equal = False  # Whether the experts start as one, or are each drawn.

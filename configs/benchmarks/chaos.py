@@ -24,20 +24,20 @@ def get_config(scale: str = 'laptop') -> ml_collections.ConfigDict:
   config.part = 'kills'
   config.target = 'configs/benchmarks/chaos_target.py'
   config.target_scale = scale
-  config.points = 5 if scale == 'smoke' else 20  # Of the target's sweep.
+  config.points = 2 if scale == 'smoke' else 20  # Of the target's sweep.
   config.jobs = 2
-  config.kills = 4 if scale == 'smoke' else 50
-  config.kills_in_save = 1 if scale == 'smoke' else 10
-  config.kills_of_launcher = 1 if scale == 'smoke' else 5
+  config.kills = 1 if scale == 'smoke' else 50
+  config.kills_in_save = 0 if scale == 'smoke' else 10
+  config.kills_of_launcher = 0 if scale == 'smoke' else 5
   config.rounds = 3 if scale == 'smoke' else 15
   config.execution = dict(log_every=1)
   return config
 
 
 def sweep(scale: str = 'laptop') -> Iterator[dict]:
-  """Yields the parts."""
-  del scale
-  for part in ('kills', 'damage', 'full_disk', 'launchers', 'overhead'):
+  """Yields the parts; smoke scale, the first."""
+  others = ('damage', 'full_disk', 'launchers', 'overhead')
+  for part in ('kills', *(() if scale == 'smoke' else others)):
     yield {'part': part}
 
 

@@ -17,14 +17,15 @@ FIGURE = 'experiments.figures.subspace_step'
 
 def get_config(scale: str = 'laptop') -> ml_collections.ConfigDict:
   """Returns one point; `experiments/benchmarks/subspace_step.py` reads it."""
+  smoke = scale == 'smoke'
   config = ml_collections.ConfigDict()
   config.study = 'experiments.benchmarks.subspace_step'
   config.scale = scale
-  config.size = 199_210  # About how many parameters, D.
-  config.method = dict(name='reparam.hashed', dim=750)
+  config.size = 20_000 if smoke else 199_210  # About how many parameters, D.
+  config.method = dict(name='reparam.hashed', dim=75 if smoke else 750)
   config.batch = 128
   config.steps = 40  # In one program.
-  config.rounds = 15
+  config.rounds = 2 if smoke else 15
   config.execution = dict(group_size=0)
   return config
 
@@ -33,7 +34,8 @@ def sweep(scale: str = 'laptop') -> Iterator[dict]:
   """Yields every projection at every size, Li's network first."""
   shares = {'hashed': 1, 'hadamard': 1, 'fastfood': 4, 'sparse': 4, 'dense': 8}
   for name, share in shares.items():
-    yield {'method.name': f'reparam.{name}', 'steps': 40 // share}
+    steps = 2 if scale == 'smoke' else 40 // share
+    yield {'method.name': f'reparam.{name}', 'steps': steps}
   if scale == 'smoke':
     return
   sizes = ((199_210, 40, 9), (2_000_000, 20, 7), (20_000_000, 8, 4))

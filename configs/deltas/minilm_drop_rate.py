@@ -22,6 +22,7 @@ from paramspace.launch import axes
 from paramspace.launch import claims
 
 FIGURE = 'experiments.figures.drop_rate'
+SHARED = 'minilm'  # The encoders that are merged.
 
 
 def get_config(scale: str = 'laptop') -> ml_collections.ConfigDict:
@@ -45,7 +46,8 @@ def get_config(scale: str = 'laptop') -> ml_collections.ConfigDict:
   )
   steps = {'smoke': 3, 'laptop': 150, 'paper': 3_000}[scale]
   config.tasks = dict(
-    sst2=dict(length=40, steps=steps), trec=dict(length=16, steps=steps)
+    sst2=dict(length=16 if smoke else 40, steps=steps),
+    trec=dict(length=16, steps=steps),
   )
   config.tunings = dict(
     usual=dict(name='adam', learning_rate=2e-4, decay=0.0),
@@ -55,7 +57,7 @@ def get_config(scale: str = 'laptop') -> ml_collections.ConfigDict:
   # As in configs/merging/minilm_finetuning.py.
   config.finetuning = dict(
     model='all-MiniLM-L6-v2',
-    trained='params/block_.*',
+    trained='params/block_0.*' if smoke else 'params/block_.*',
     examples=dict(
       train=40 if smoke else None,
       validation=20 if smoke else 128,
@@ -83,6 +85,7 @@ METHODS = {
   ),
   'toward_base': ('dare',),
 }
+FEW = {'usual': ('dare', 'q_by_score'), 'toward_base': ('dare',)}
 
 
 def sweep(scale: str = 'laptop') -> Iterator[dict]:
@@ -94,7 +97,7 @@ def sweep(scale: str = 'laptop') -> Iterator[dict]:
     axes.chained(
       *(
         axes.product(axes.fixed('tuning', tuning), axes.over('method', methods))
-        for tuning, methods in METHODS.items()
+        for tuning, methods in (FEW if smoke else METHODS).items()
       )
     ),
   )

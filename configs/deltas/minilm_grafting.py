@@ -22,6 +22,7 @@ from paramspace.launch import axes
 from paramspace.launch import claims
 
 FIGURE = 'experiments.figures.grafting'
+SHARED = 'minilm'  # The encoders that are merged.
 
 
 def get_config(scale: str = 'laptop') -> ml_collections.ConfigDict:
@@ -41,17 +42,19 @@ def get_config(scale: str = 'laptop') -> ml_collections.ConfigDict:
     validation=20 if smoke else 128,
     test=20 if smoke else 400,
   )
-  steps = lambda laptop: {'smoke': 3, 'laptop': laptop, 'paper': 3_000}[scale]
+  steps = lambda laptop: 3_000 if scale == 'paper' else laptop
   config.tasks = dict(
     sst2=dict(length=40, steps=steps(150)),
     trec=dict(length=16, steps=steps(150)),
     subj=dict(length=40, steps=steps(100)),
     mr=dict(length=40, steps=steps(150)),
   )
+  if smoke:
+    config.tasks = {n: dict(length=16, steps=3) for n in config.tasks}
   # As in configs/merging/minilm_finetuning.py.
   config.finetuning = dict(
     model='all-MiniLM-L6-v2',
-    trained='params/block_.*',
+    trained='params/block_0.*' if smoke else 'params/block_.*',
     examples=dict(
       train=40 if smoke else None,
       validation=20 if smoke else 128,

@@ -14,6 +14,7 @@ import ml_collections
 from paramspace.launch import claims
 
 FIGURE = 'experiments.figures.intrinsic_dimension'
+NOT_RUN = 'takes 20 minutes on 2 cores; not run yet'
 
 
 def get_config(scale: str = 'laptop') -> ml_collections.ConfigDict:
@@ -22,7 +23,7 @@ def get_config(scale: str = 'laptop') -> ml_collections.ConfigDict:
   config.study = 'experiments.intrinsic_dimension'
   config.scale = scale
   config.seed = 0
-  config.data = 'cifar10'
+  config.data = 'usps' if scale == 'smoke' else 'cifar10'
   config.shuffled_pixels = False
   config.standardize = False
   config.model = dict(name='lenet')

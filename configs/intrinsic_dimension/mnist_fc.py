@@ -27,7 +27,7 @@ def get_config(scale: str = 'laptop') -> ml_collections.ConfigDict:
   config.study = 'experiments.intrinsic_dimension'
   config.scale = scale
   config.seed = 0
-  config.data = 'mnist'
+  config.data = 'digits' if scale == 'smoke' else 'mnist'
   config.shuffled_pixels = False
   config.standardize = False
   config.model = dict(name='fc', depth=2, width=200)

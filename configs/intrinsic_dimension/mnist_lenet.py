@@ -26,7 +26,7 @@ def get_config(scale: str = 'laptop') -> ml_collections.ConfigDict:
   config.study = 'experiments.intrinsic_dimension'
   config.scale = scale
   config.seed = 0
-  config.data = 'mnist'
+  config.data = 'usps' if scale == 'smoke' else 'mnist'
   config.shuffled_pixels = False
   config.standardize = False
   config.model = dict(name='lenet')

@@ -15,6 +15,7 @@ import ml_collections
 from paramspace.launch import claims
 
 FIGURE = 'experiments.figures.intrinsic_dimension'
+NOT_RUN = 'takes 10 minutes on 2 cores; not run yet'
 
 
 def get_config(scale: str = 'laptop') -> ml_collections.ConfigDict:
@@ -23,7 +24,7 @@ def get_config(scale: str = 'laptop') -> ml_collections.ConfigDict:
   config.study = 'experiments.intrinsic_dimension'
   config.scale = scale
   config.seed = 0
-  config.data = 'mnist'
+  config.data = 'digits' if scale == 'smoke' else 'mnist'
   config.shuffled_pixels = True
   config.standardize = False
   config.model = dict(name='fc', depth=2, width=200)

@@ -27,6 +27,7 @@ from paramspace.launch import axes
 from paramspace.launch import claims
 
 FIGURE = 'experiments.figures.mode_connectivity'
+SHARED = 'mnist_mlp'  # The networks that are matched.
 
 
 def get_config(scale: str = 'laptop') -> ml_collections.ConfigDict:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 import ml_collections
 
+SHARED = 'minilm'
+
 # Tokens of a text, longer ones are cut; and steps.
 TASKS = {
   'sst2': (40, 150),
@@ -29,9 +31,12 @@ def get_config(scale: str = 'laptop') -> ml_collections.ConfigDict:
   config.scale = scale
   config.seed = 0
   config.model = 'all-MiniLM-L6-v2'
-  config.trained = 'params/block_.*'  # All but the embeddings.
+  # All but the embeddings.
+  config.trained = 'params/block_0.*' if smoke else 'params/block_.*'
   config.task = 'sst2'
   config.length, config.steps = TASKS[config.task]
+  if smoke:
+    config.length = 16
   config.examples = dict(
     train=40 if smoke else None,
     validation=20 if smoke else 128,
@@ -56,5 +61,6 @@ def sweep(scale: str = 'laptop') -> Iterator[dict]:
   """Yields every task for each seed."""
   for seed in range(1 if scale == 'smoke' else 3):
     for task, (length, steps) in TASKS.items():
+      length = 16 if scale == 'smoke' else length
       point = {'seed': seed, 'task': task, 'length': length}
       yield point | ({'steps': steps} if scale == 'laptop' else {})

@@ -22,6 +22,7 @@ import ml_collections
 from paramspace.launch import claims
 
 FIGURE = 'experiments.figures.minilm_tasks'
+SHARED = 'minilm'  # The encoders that are merged.
 
 # Methods, with the coefficient that is chosen on validation texts. All else is
 # as published.
@@ -44,6 +45,7 @@ METHODS = {
   'opcm': (),
   'adamerging': (),
 }
+FEW = ('pretrained', 'single_task', 'linear', 'ties')  # At smoke scale.
 # DARE before these.
 DROPPED = ('linear', 'task_arithmetic', 'ties', 'fisher', 'regmean')
 
@@ -69,7 +71,7 @@ def get_config(scale: str = 'laptop') -> ml_collections.ConfigDict:
     validation=20 if smoke else 64,
     test=20 if smoke else 256,
   )
-  steps = lambda laptop: {'smoke': 3, 'laptop': laptop, 'paper': 3_000}[scale]
+  steps = lambda laptop: 3_000 if scale == 'paper' else laptop
   config.tasks = dict(
     sst2=dict(length=40, steps=steps(150)),
     cola=dict(length=20, steps=steps(400)),
@@ -78,10 +80,12 @@ def get_config(scale: str = 'laptop') -> ml_collections.ConfigDict:
     subj=dict(length=40, steps=steps(100)),
     mr=dict(length=40, steps=steps(150)),
   )
+  if smoke:
+    config.tasks = {n: dict(length=16, steps=3) for n in ('trec', 'mr')}
   # As in configs/merging/minilm_finetuning.py.
   config.finetuning = dict(
     model='all-MiniLM-L6-v2',
-    trained='params/block_.*',
+    trained='params/block_0.*' if smoke else 'params/block_.*',
     examples=dict(
       train=40 if smoke else None,
       validation=20 if smoke else 128,
@@ -98,12 +102,15 @@ def get_config(scale: str = 'laptop') -> ml_collections.ConfigDict:
 
 def sweep(scale: str = 'laptop') -> Iterator[dict]:
   """Yields every method for each seed, and some after DARE."""
-  for seed in range(1 if scale == 'smoke' else 3):
+  smoke = scale == 'smoke'
+  for seed in range(1 if smoke else 3):
     for method, choice in METHODS.items():
+      if smoke and method not in FEW:
+        continue
       point = {'seed': seed, 'method': method}
       point |= dict(zip(('coefficient', 'choices'), choice, strict=False))
       yield point
-      if method in DROPPED:
+      if method in DROPPED[: 1 if smoke else None]:
         yield point | {'drop': 0.9}
 
 

@@ -4,16 +4,12 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-import numpy as np
 from flax import linen as nn
 
 from experiments import connections
 from experiments import tasks
 from experiments.tasks import pixels
 from experiments.tasks import temperature
-from paramspace import averaging
 from paramspace import base
 from paramspace import matching
 from paramspace import probes
@@ -85,23 +81,13 @@ class Ways:
 
   def _repaired_line(self, a: base.Params, b: base.Params) -> dict[str, Any]:
     """Measures the line after REPAIR at each of its points."""
-    t = np.linspace(0, 1, self._points)
     images = [self._task.train.images]
-    metric, rows = jax.jit(self._metric), []
-    for x in t.tolist():
-      point = averaging.lerp(a, b, x)
-      if 0 < x < 1:  # The ends are as they should be.
-        point = matching.repair(
-          self._hidden,
-          point,
-          [a, b],
-          images,
-          self._sites(a),
-          weights=[1 - x, x],
-        ).params
-      rows.append(metric(point, self._splits))
-    values = jax.tree.map(lambda *xs: jnp.stack(xs), *rows)
-    return connections.measured(probes.Path(t, values))
+    repair = matching.repairer(self._hidden, [a, b], images, self._sites(a))
+    return connections.measured(
+      connections.repaired_line(
+        self._metric, repair, a, b, steps=self._points, data=self._splits
+      )
+    )
 
   def _sites(self, params: base.Params) -> list[str]:
     """Returns the names of the hidden layers."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib import axes as mpl_axes
+from matplotlib import ticker
 
 from experiments.figures import bootstrap
 from experiments.figures import series
@@ -28,7 +29,8 @@ def table(results: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
   Returns:
     Rows with the number of runs, the mean losses at the end on the validation
     and on the test text, the lowest and the highest test loss, the test losses
-    in one string, and the steps and the mean of the validation losses at them.
+    in one string, and the steps and the mean, the lowest and the highest of the
+    validation losses at them.
     The last iterate comes first, then the averages as in the results.
   """
   runs = {}
@@ -66,6 +68,9 @@ def _row(
     'tests': series.joined(tests),
     'steps': series.joined(steps[0]),
     'curve': series.joined(curve),
+    **dict(
+      zip(('curve_low', 'curve_high'), series.bounds(curves), strict=True)
+    ),
   }
 
 
@@ -147,17 +152,24 @@ def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
   lowest = min(curve.min() for curve in curves)
   span = max(np.median(curve) for curve in curves) - lowest
   axes.set_ylim(lowest - 0.1 * span, lowest + 2 * span)
+  axes.xaxis.set_major_formatter(ticker.StrMethodFormatter('{x:,.0f}'))
   axes.set_xlabel('steps')
   axes.set_ylabel('validation loss, nats per byte')
-  axes.legend()
+  axes.set_title(
+    f'mean of {rows[0]["n"]} runs, with the lowest and the highest'
+  )
+  axes.legend(title='loss at the end')
 
 
 def _line(
   row: Mapping[str, Any], axes: mpl_axes.Axes, label: str, **options: Any
 ) -> np.ndarray:
   """Draws one curve, and returns it."""
-  curve = series.split(row['curve'])
-  steps = series.split(row['steps'])
+  steps, curve, low, high = (
+    series.split(row[cell])
+    for cell in ('steps', 'curve', 'curve_low', 'curve_high')
+  )
+  style.band(axes, steps, low, high, options['color'])
   axes.plot(
     steps, curve, marker='.', label=f'{label}: {curve[-1]:.3f}', **options
   )

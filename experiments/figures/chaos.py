@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from matplotlib import axes as mpl_axes
+from matplotlib import ticker
+
+from experiments.figures import style
 
 COLUMNS = ('part', 'check', 'found', 'allowed', 'holds')
 
@@ -50,16 +53,18 @@ def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
     axes: Where to draw.
   """
   parts = list(dict.fromkeys(row['part'] for row in rows))
+  titles = [part.replace('_', ' ') for part in parts]
   count = lambda part, holds: sum(
     row['part'] == part and row['holds'] is holds for row in rows
   )
   good = [count(part, True) for part in parts]
   bad = [count(part, False) for part in parts]
-  axes.barh(parts, good, color='C0', label='holds')
-  axes.barh(parts, bad, left=good, color='C3', label='does not hold')
+  axes.barh(titles, good, color='C0', label='holds')
+  axes.barh(titles, bad, left=good, color='C1', label='does not hold')
   axes.invert_yaxis()
-  axes.set_xlabel('checks')
-  axes.legend(frameon=False, fontsize='small')
+  axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+  axes.set_xlabel('number of checks')
+  style.below(axes)
 
 
 def _text(check: Mapping[str, Any]) -> Any:

@@ -31,14 +31,25 @@ TITLES = {
   'dare_ties': 'DARE-TIES',
   'della': 'DELLA',
   'fisher': 'Fisher',
+  'global_ties': 'global TIES',
   'iso_c': 'Iso-C',
   'pcb': 'PCB',
   'pretrained': 'pretrained',
   'regmean': 'RegMean',
+  'slerp': 'SLERP',
   'task_arithmetic': 'task arithmetic',
   'ties': 'TIES',
-  'tsv': 'TSV-M',
+  'tsv': 'TSV',
 }
+
+
+def title(method: str) -> str:
+  """Returns the name of a method, as figures write it.
+
+  >>> title('dare_ties')
+  'DARE-TIES'
+  """
+  return TITLES.get(method, method.replace('_', ' '))
 
 
 def table(results: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -184,10 +195,7 @@ def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
     rows: As returned by `table`.
     axes: Where to draw; it is replaced.
   """
-  place, figure = axes.get_subplotspec(), axes.figure
-  axes.remove()
-  figure.set_size_inches(10.5, 4.6)
-  left, right = (figure.add_subplot(cell) for cell in place.subgridspec(1, 2))
+  left, right = style.panels(axes, 2, (5.25, 5))
   _draw_sizes([row for row in rows if row['part'] == 'merge'], left)
   _draw_conflict([row for row in rows if row['part'] == 'subset'], right)
 
@@ -213,13 +221,14 @@ def _draw_sizes(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
       linestyle='--' if grey or i >= 7 else '-',
       marker='' if grey else 'o' if i < 7 else 's',
       elinewidth=0.7,
-      label=f'{TITLES.get(method, method)}: {last[method]:.2f}',
+      label=f'{title(method)}: {last[method]:.2f}',
     )
   axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
   axes.set_xlabel('tasks in one encoder')
   axes.set_ylabel('accuracy / accuracy of own encoder')
   axes.set_title('mean and deviation over subsets and seeds')
-  axes.legend(ncols=2, title=f'of all {max(row["n"] for row in rows)}')
+  most = max(row['n'] for row in rows)
+  style.below(axes, columns=6, title=f'accuracy, {most} tasks in one encoder')
 
 
 def _draw_conflict(
@@ -235,11 +244,13 @@ def _draw_conflict(
       color=f'C{i}',
       label=f'{n} tasks',
     )
-  axes.set_xlabel('sign conflict: fraction of entries that two or more keep')
-  axes.set_ylabel(f'accuracy of {TITLES[SCATTERED]} / of own encoders')
+  axes.set_xlabel('sign conflict, as a fraction of what two or more keep')
+  axes.set_ylabel(f'accuracy of {TITLES[SCATTERED]} / of own encoder')
   pairs = [row for row in rows if row['n'] == 2]
   correlation, of_pairs = (
     ranks.spearman(*_columns(subsets, SCATTERED)) for subsets in (rows, pairs)
   )
-  axes.set_title(f'rank correlation {correlation:.2f}, of pairs {of_pairs:.2f}')
+  axes.set_title(
+    f'rank correlation {correlation:.2f}; over pairs alone {of_pairs:.2f}'
+  )
   axes.legend()

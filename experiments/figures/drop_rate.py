@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib import axes as mpl_axes
-from matplotlib import ticker
 
 from experiments.figures import bootstrap
 from experiments.figures import series
@@ -22,7 +21,12 @@ TITLES = {
   'q_by_change': 'DAREx-q, by change',
   'q_analytic': 'DAREx-q, analytic',
 }
-TUNINGS = {'usual': '-', 'large': '--', 'toward_base': ':'}
+TUNINGS = {
+  'usual': 'usual steps',
+  'large': 'large steps',
+  'toward_base': 'pulled to the base',
+}
+_LEVELS = {'tuned': ('--', 'fine-tuned'), 'pretrained': (':', 'pretrained')}
 
 
 def table(results: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -87,33 +91,44 @@ def summary(results: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
-  """Draws a line for each way to fine-tune and method.
+  """Draws a panel for each way to fine-tune, with a line for each method.
 
   Args:
     rows: As returned by `table`.
-    axes: Where to draw.
+    axes: Where to draw; it is replaced.
   """
-  lines = {}
-  for row in rows:
-    lines.setdefault((row['tuning'], row['method']), []).append(row)
-  for (tuning, method), line in lines.items():
+  tunings = [t for t in TUNINGS if any(row['tuning'] == t for row in rows)]
+  places = style.panels(axes, len(tunings))
+  for tuning, place in zip(tunings, places, strict=True):
+    own = [row for row in rows if row['tuning'] == tuning]
+    _draw_tuning(own, place)
+    place.set_title(f'{TUNINGS[tuning]}, delta rms {own[0]["delta_rms"]:.2g}')
+    place.sharey(places[0])
+  places[0].set_ylabel('accuracy, mean of the tasks')
+  most = sorted(places, key=lambda place: -len(place.lines))
+  style.below(*most)
+
+
+def _draw_tuning(
+  rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes
+) -> None:
+  """Draws the methods, and what is fine-tuned and pretrained as levels."""
+  for i, (method, title) in enumerate(TITLES.items()):
+    line = [row for row in rows if row['method'] == method]
     line = sorted(line, key=lambda row: row['rate'])
-    title = TITLES[method]
-    axes.plot(
-      [1 - row['rate'] for row in line],
-      [row['mean'] for row in line],
-      TUNINGS[tuning],
-      color=f'C{list(TITLES).index(method)}',
-      marker='.',
-      label=f'{title}, {tuning.replace("_", " ")} '
-      f'(rms {line[0]["delta_rms"]:.1e})',
+    if not line:
+      continue
+    kept = [1 - row['rate'] for row in line]
+    seeds = [series.split(row['accuracies']) for row in line]
+    ends = [y.min() for y in seeds], [y.max() for y in seeds]
+    style.band(axes, kept, *ends, f'C{i}')
+    means = [row['mean'] for row in line]
+    axes.plot(kept, means, color=f'C{i}', marker='.', label=title)
+  for name, (line, title) in _LEVELS.items():
+    height = np.mean([row[name] for row in rows])
+    axes.axhline(
+      height, color=style.GREY, linestyle=line, linewidth=0.9, label=title
     )
-  for name in 'tuned', 'pretrained':
-    height = np.mean([row[name] for row in rows if row['tuning'] == 'usual'])
-    axes.axhline(height, color=style.GREY, linewidth=0.8, zorder=0)
-  axes.set_xscale('log')
+  style.log_ticks(axes.xaxis, steps=(1,))
   axes.invert_xaxis()
-  axes.xaxis.set_major_formatter(ticker.StrMethodFormatter('{x:g}'))
   axes.set_xlabel('fraction of the delta that is kept')
-  axes.set_ylabel('accuracy, mean of the tasks')
-  axes.legend(fontsize='x-small')

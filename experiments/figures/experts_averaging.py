@@ -11,6 +11,7 @@ from matplotlib import axes as mpl_axes
 from experiments.figures import bootstrap
 from experiments.figures import points
 from experiments.figures import series
+from experiments.figures import style
 
 COLUMNS = ('training', 'n', 'diverged', 'mean', 'std', 'loss', 'routed', 'gain')
 PLAIN = 'plain'
@@ -91,7 +92,7 @@ def _row(
 
 
 def _broken(name: str) -> str:
-  return name.replace(', ', ',\n')
+  return name.replace(', share rate ', ',\n')
 
 
 def _mean(values: np.ndarray) -> float | None:
@@ -144,7 +145,7 @@ def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
     )
     if row['training'] != PLAIN:
       axes.plot(x, row['routed'], 'D', color='C1', fillstyle='none')
-  axes.plot([], [], '.', color='C0', label='one network')
+  axes.plot([], [], '.', color='C0', label='one network, as used')
   axes.plot(
     [],
     [],
@@ -152,10 +153,11 @@ def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
     color='C1',
     fillstyle='none',
     linestyle='none',
-    label='experts, not yet collapsed',
+    label='experts, not yet collapsed, mean',
   )
-  axes.legend(loc='best')
   axes.set_xticks(range(len(rows)), [_broken(row['training']) for row in rows])
   axes.set_xlim(-0.5, len(rows) - 0.2)
   axes.set_ylabel('test accuracy')
-  axes.set_title(f'{rows[0]["task"]}, after training', loc='left')
+  axes.set_xlabel('start of the experts, and share rate')
+  axes.set_title(f'{rows[0]["task"]}, {rows[0]["n"]} runs and their mean')
+  style.below(axes)

@@ -9,9 +9,15 @@ import numpy as np
 from matplotlib import axes as mpl_axes
 
 from experiments.figures import bootstrap
+from experiments.figures import series
 from experiments.figures import style
 
 SEQUENTIAL = 'sequential'
+TITLES = {
+  'in slices': 'sequential, in slices',
+  'BaM linear': 'branch and merge, linear',
+  'BaM slerp': 'branch and merge, slerp',
+}
 QUANTITIES = ('forgetting', 'learning', 'distance')
 COLUMNS = (
   'method',
@@ -135,23 +141,41 @@ def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
     points = [row for row in rows if row['method'] == method]
     grey = method == SEQUENTIAL
     color = style.GREY if grey else f'C{i - 1}'
-    axes.plot(
+    axes.errorbar(
       [row['learning'] for row in points],
       [row['forgetting'] for row in points],
+      _reach(points, 'forgetting'),
+      _reach(points, 'learning'),
       marker='o',
       color=color,
       linestyle='--' if grey else '-',
-      label=method,
+      elinewidth=0.8,
+      label=TITLES.get(method, method),
     )
     for row in points if grey else ():
       axes.annotate(
         f'{row["learning_rate"]:g}',
         (row['learning'], row['forgetting']),
-        xytext=(5, -9),
+        xytext=(6, -11),
         textcoords='offset points',
         color=color,
       )
+  axes.margins(x=0.1)
   axes.set_xlabel('learning: fall of the loss on the second text, nats a byte')
-  axes.set_ylabel('forgetting: rise on the first')
-  axes.set_title('the number is the learning rate; lower right is better')
-  axes.legend()
+  axes.set_ylabel('forgetting: rise on the first, nats a byte')
+  count = '-'.join(map(str, sorted({row['n'] for row in rows})))
+  axes.set_title(
+    'lower right is better; the numbers are learning rates\n'
+    f'mean of {count} runs, and the lowest and the highest'
+  )
+  axes.legend(loc='upper left')
+
+
+def _reach(rows: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
+  """Returns how far the runs lie below and above their means, `[2, rows]`."""
+  runs = [series.split(row[f'{name}_of_runs']) for row in rows]
+  ends = [
+    (row[name] - x.min(), x.max() - row[name])
+    for row, x in zip(rows, runs, strict=True)
+  ]
+  return np.maximum(np.array(ends).T, 0)

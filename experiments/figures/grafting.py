@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib import axes as mpl_axes
-from matplotlib import ticker
 
 from experiments.figures import bootstrap
 from experiments.figures import series
@@ -19,6 +18,11 @@ TITLES = {
   'top_movement': 'top movement',
   'random': 'random',
 }
+
+# Panigrahi et al, 2023, https://arxiv.org/abs/2302.06600, abstract: .01% of the
+# parameters give more than 95% of the performance.
+PANIGRAHI = (1e-4, 0.95)
+SAID = 'Panigrahi et al. 2023, RoBERTa, learned'
 
 
 def table(results: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -90,25 +94,32 @@ def summary(results: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
-  """Draws a line for each kind of mask, with the overlap in its label.
+  """Draws shares and overlaps, a line for each kind of mask.
 
   Args:
     rows: As returned by `table`.
-    axes: Where to draw.
+    axes: Where to draw; it is replaced.
   """
+  left, right = style.panels(axes, 2, (4.6, 4.4))
   for i, (mask, title) in enumerate(TITLES.items()):
     line = [row for row in rows if row['mask'] == mask]
     if not line:
       continue
-    x = [row['density'] for row in line]
-    color = f'C{i}'
-    axes.plot(x, [r['share'] for r in line], '.-', color=color, label=title)
-    axes.plot(x, [r['overlap'] for r in line], '.:', color=color, alpha=0.5)
+    x, about = [r['density'] for r in line], {'color': f'C{i}', 'label': title}
+    seeds = [series.split(row['shares']) for row in line]
+    ends = [y.min() for y in seeds], [y.max() for y in seeds]
+    style.band(left, x, *ends, about['color'])
+    left.plot(x, [r['share'] for r in line], '.-', **about)
+    right.plot(x, [r['overlap'] for r in line], '.-', **about)
+  left.plot(*PANIGRAHI, **style.PAPER, markersize=7, label=SAID)
   for height in 0, 1:
-    axes.axhline(height, color=style.GREY, linewidth=0.8, zorder=0)
-  axes.plot([], [], ':', color=style.GREY, label='overlap of two tasks')
-  axes.set_xscale('log')
-  axes.xaxis.set_major_formatter(ticker.StrMethodFormatter('{x:g}'))
-  axes.set_xlabel('fraction of the delta that is grafted')
-  axes.set_ylabel('share of what fine-tuning gives')
-  axes.legend()
+    left.axhline(height, color=style.GREY, linewidth=0.8, zorder=0)
+  densities = [row['density'] for row in rows]
+  chance = np.geomspace(min(densities), max(densities))
+  right.plot(chance, chance, ':', color=style.GREY, label='overlap by chance')
+  left.set_title('share of what fine-tuning gives')
+  right.set_title('overlap of two tasks, of their masks')
+  for place in (left, right):
+    style.log_ticks(place.xaxis, steps=(1,))
+    place.set_xlabel('fraction of the delta that is grafted')
+  style.below(left, right, columns=3)

@@ -65,6 +65,33 @@ DIRECT = {
   'CIFAR-10 LeNet': 0.584,
 }
 
+# Milliseconds of a step on a GPU of 2017, Section S7: by D those of a direct
+# step, and by projection, D and d those in a subspace. The larger network is
+# 784-536-536-536-10.
+DIRECT_MS = {100_000: 2.74, 1_001_794: 2.68}
+STEP_MS = {
+  'dense': {
+    (100_000, 100): 4.2,
+    (100_000, 1_000): 5.6,
+    (100_000, 10_000): 31.5,
+    (1_001_794, 100): 11.4,
+    (1_001_794, 200): 12.8,
+    (1_001_794, 500): 17.9,
+  },
+  'sparse': {
+    (100_000, 100): 4.4,
+    (1_001_794, 100): 4.4,
+    (1_001_794, 1_000): 4.4,
+    (1_001_794, 10_000): 7.0,
+  },
+  'fastfood': {
+    (100_000, 100): 20.0,
+    (1_001_794, 100): 22.3,
+    (1_001_794, 1_000): 22.3,
+    (1_001_794, 10_000): 22.3,
+  },
+}
+
 # D and d_int90 (accuracy above 0.9) of 20 fully connected networks on MNIST,
 # depth 1 to 5, width 50, 100, 200 and 400, trained with Adam.
 NETWORKS = {

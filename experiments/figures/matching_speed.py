@@ -54,13 +54,15 @@ def summary(results: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
   Returns:
     Of pairs alike, `'4/cold/time'`, our time over the peer's; of pairs that are
-    not, `'4/unlike/warm/time'`; `'4/0.3/groups'` and `'4/0.3/units'`, what was
-    recovered, and `'4/0.3/peer/groups'`; and `'of_peer'`, the least objective.
+    not, `'4/unlike/warm/time'`; `'4/unlike/outwards/warm/time'` the same by the
+    start 'outwards' alone; `'4/0.3/groups'` and `'4/0.3/units'`, what was
+    recovered, `'4/0.3/outwards/groups'` and `'4/0.3/peer/groups'`; and
+    `'of_peer'`, the least objective.
   """
   rows = table(results)
-  ours, theirs = (
+  ours, quick, theirs = (
     {_place(row): row for row in rows if row['matcher'] == matcher}
-    for matcher in ('ours', 'peer')
+    for matcher in ('ours', 'outwards', 'peer')
   )
   entries = {}
   for place, row in ours.items():
@@ -70,12 +72,18 @@ def summary(results: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
       for kind in ('cold', 'warm'):
         entries[f'{start}{kind}'] = row[kind]
         entries[f'{start}{kind}/time'] = row[kind] / theirs[place][kind]
+        if place in quick:
+          ratio = quick[place][kind] / theirs[place][kind]
+          entries[f'{start}outwards/{kind}/time'] = ratio
     else:
       for what in ('groups', 'units'):
         entries[f'{width}/{signal}/{what}'] = row[what]
         entries[f'{width}/{signal}/peer/{what}'] = theirs[place][what]
+        if place in quick:
+          entries[f'{width}/{signal}/outwards/{what}'] = quick[place][what]
   if ours:
-    entries['of_peer'] = min(row['of_peer'] for row in ours.values())
+    both = [*ours.values(), *quick.values()]
+    entries['of_peer'] = min(row['of_peer'] for row in both)
   return entries
 
 

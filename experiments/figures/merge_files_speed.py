@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib import axes as mpl_axes
 
+from experiments.figures import digits_tasks
 from experiments.figures import style
 
 COLUMNS = (
@@ -105,10 +106,12 @@ def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
     ]
     if bars:
       axes.bar(*zip(*bars, strict=True), width=0.25, color=color, label=label)
-  axes.set_xticks(range(len(methods)), methods, rotation=30, ha='right')
-  axes.set_yscale('log')
-  axes.set_ylabel('seconds, whole process')
-  axes.legend(loc='best')
+  titles = [digits_tasks.title(method) for method in methods]
+  axes.set_xticks(range(len(methods)), titles, rotation=30, ha='right')
+  style.log_ticks(axes.yaxis, '{x:,g}')
+  axes.set_ylabel('time of the whole process, seconds')
+  axes.set_title(f'{least:,} parameters, median')
+  style.below(axes, columns=3)
 
 
 def _ratio(row: Mapping[str, Any], name: str) -> tuple[float, float, float]:

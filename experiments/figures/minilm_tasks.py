@@ -141,7 +141,10 @@ def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
     )
     if row['method'] in ENDS:
       axes.axvline(row['mean'], color=style.GREY, linewidth=0.8, zorder=0)
-  axes.set_yticks(range(len(rows)), [row['method'] for row in rows])
+  titles = [row['method'].replace(DROPPED, 'DARE-') for row in rows]
+  axes.set_yticks(range(len(rows)), titles)
   axes.margins(x=0.12)
   axes.set_xlabel('accuracy, mean of the tasks')
-  axes.set_title('One encoder for six tasks on sentences')
+  axes.set_title(
+    f'one encoder for six tasks on sentences, {rows[0]["n"]} seeds and mean'
+  )

@@ -1,5 +1,6 @@
 """Loss and accuracy between two networks, by the way they were matched."""
 
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ COLUMNS = (
 KINDS = ('chord', 'mean', 'ends', 'midpoint')
 METRICS = ('loss', 'calibrated_loss', 'accuracy')
 RESET = '+reset'  # Behind a method whose hidden statistics were reset.
+POSITION = 'position from network a (0) to network b (1)'
 TITLES = {
   'none': 'not permuted',
   'weight_matching': 'weight matching',
@@ -71,9 +73,10 @@ def table(results: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     Rows with means over n pairs. Of 'train' and 'test', 'loss', 'calibrated_
     loss' and 'accuracy': the barriers by each definition, `test_loss_chord`,
     and of these all pairs, `*_of_pairs`; what is at the ends, `*_ends`, and at
-    the midpoint, `*_middle`; and the curves, at the points 't'. And the
-    temperature at the midpoint and at the ends, and the ratio of the
-    distances after the permutation and before.
+    the midpoint, `*_middle`; and the curves, at the points 't'. Of those that
+    are drawn also the lowest and the highest of the pairs, `*_curve_low` and
+    `*_curve_high`. And the temperature at the midpoint and at the ends, and the
+    ratio of the distances after the permutation and before.
   """
   runs = {}
   for entry in results:
@@ -101,6 +104,9 @@ def _row(
     for metric in METRICS:
       row |= _barriers(f'{split}_{metric}', found)
       row |= _values(f'{split}_{metric}', found)
+  for metric in _PANELS:
+    bounds = series.bounds([x['values'][metric] for x in found])
+    row[f'{metric}_curve_low'], row[f'{metric}_curve_high'] = bounds
   return row
 
 
@@ -167,25 +173,56 @@ def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
   places = panels(axes, len(_PANELS))
   for (metric, title), place in zip(_PANELS.items(), places, strict=True):
     for row in rows:
-      t, curve = (series.split(row[k]) for k in ('t', f'{metric}_curve'))
-      place.plot(t, curve, **look(row['way']))
-    place.set_xlabel('t')
+      about = look(row['way'])
+      t, curve, low, high = (
+        series.split(row[cell])
+        for cell in (
+          't',
+          f'{metric}_curve',
+          f'{metric}_curve_low',
+          f'{metric}_curve_high',
+        )
+      )
+      style.band(place, t, low, high, about['color'])
+      place.plot(t, curve, **about)
+    if 'loss' in metric:
+      style.log_where_wide(place.yaxis)
+    place.set_xlabel(POSITION)
     place.set_title(title)
-  below(places[0])
+  below(places[0], title=pairs_title(rows))
 
 
-def panels(axes: mpl_axes.Axes, count: int) -> list[mpl_axes.Axes]:
-  """Puts panels side by side in the place of one."""
-  place, figure = axes.get_subplotspec(), axes.figure
-  axes.remove()
-  figure.set_size_inches(4 * count, 4.2)
-  return [figure.add_subplot(cell) for cell in place.subgridspec(1, count)]
+def pairs_title(rows: Sequence[Mapping[str, Any]]) -> str:
+  """Says of how many pairs lines and bands are."""
+  count = '-'.join(map(str, sorted({row['n'] for row in rows})))
+  return f'line: mean over {count} pairs of networks; band: lowest to highest'
 
 
-def below(axes: mpl_axes.Axes, columns: int = 4) -> None:
-  """Puts the legend of a panel below all of them."""
-  axes.figure.legend(
-    *axes.get_legend_handles_labels(),
-    loc='outside lower center',
-    ncols=columns,
-  )
+def draw_means(
+  rows: Sequence[Mapping[str, Any]],
+  axes: mpl_axes.Axes,
+  against: str,
+  cell: str,
+  change: Callable[[np.ndarray], np.ndarray] = np.asarray,
+) -> None:
+  """Draws a line for each way against the shape of the networks.
+
+  Args:
+    rows: As returned by `table`.
+    axes: Where to draw.
+    against: 'depth' or 'width'.
+    cell: Whose `*_of_pairs` is drawn.
+    change: Of the numbers, before their mean is taken.
+  """
+  for name in dict.fromkeys(row['way'] for row in rows):
+    own = [row for row in rows if row['way'] == name]
+    about = look(name)
+    x = [row[against] for row in own]
+    pairs = [change(series.split(row[f'{cell}_of_pairs'])) for row in own]
+    ends = [y.min() for y in pairs], [y.max() for y in pairs]
+    style.band(axes, x, *ends, about['color'])
+    axes.plot(x, [y.mean() for y in pairs], marker='.', **about)
+
+
+panels = style.panels
+below = style.below

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib import axes as mpl_axes
 from matplotlib import ticker
 
 from experiments.figures import mode_connectivity
-from experiments.figures import series
 from experiments.figures import style
 
 COLUMNS = mode_connectivity.COLUMNS
@@ -31,53 +31,35 @@ _MARKS = {
 
 
 def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
-  """Draws the midpoint's accuracy of each way beside REPAIR's.
+  """Draws the midpoint's accuracy of each way beside REPAIR's, and the error.
+
+  The error, on a logarithmic axis, tells apart what is near the top.
 
   Args:
     rows: As returned by `table`, of one width.
     axes: Where to draw; it is replaced.
   """
-  places = mode_connectivity.panels(axes, 2)
-  ways = dict.fromkeys(row['way'] for row in rows)
-  for name in ways:
-    own = [row for row in rows if row['way'] == name]
-    about = mode_connectivity.look(name)
-    depths = [row['depth'] for row in own]
-    middle = [row['test_accuracy_middle'] for row in own]
-    for place in places:
-      place.plot(depths, middle, marker='.', **about)
-      for row in own:
-        pairs = series.split(row['test_accuracy_middle_of_pairs'])
-        place.plot(
-          [row['depth']] * len(pairs),
-          pairs,
-          '.',
-          color=about['color'],
-          alpha=0.35,
-        )
-  for i, (name, marker) in enumerate(_MARKS.items()):
-    paper = style.PAPER | {'marker': marker, 'label': _label(name)}
-    for place in places:
-      place.plot(list(JORDAN), [x[i] for x in JORDAN.values()], **paper)
-  for place in places:
+  left, right = mode_connectivity.panels(axes, 2, (4.8, 4.8))
+  for place, change in ((left, np.asarray), (right, _error)):
+    mode_connectivity.draw_means(
+      rows, place, 'depth', 'test_accuracy_middle', change
+    )
+    for i, (name, marker) in enumerate(_MARKS.items()):
+      place.plot(
+        list(JORDAN),
+        change(np.array([x[i] for x in JORDAN.values()])),
+        **style.PAPER | {'marker': marker},
+        label=f'Jordan et al. 2022: {mode_connectivity.look(name)["label"]}',
+      )
     place.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
     place.set_xlabel('hidden layers')
-  places[0].set_title('test accuracy at the midpoint')
-  places[1].set_title('the same, of what is permuted')
-  places[1].set_ylim(_lowest(rows), 1)
-  mode_connectivity.below(places[0], columns=2)
+  left.set_title('test accuracy at the midpoint')
+  right.set_title('test error at the midpoint')
+  style.log_ticks(right.yaxis)
+  mode_connectivity.below(
+    left, columns=2, title=mode_connectivity.pairs_title(rows)
+  )
 
 
-def _label(name: str) -> str:
-  return f'Jordan et al: {mode_connectivity.look(name)["label"]}'
-
-
-def _lowest(rows: Sequence[Mapping[str, Any]]) -> float:
-  """Returns a little less than any accuracy of permuted networks."""
-  permuted = [
-    row['test_accuracy_middle']
-    for row in rows
-    if not row['way'].startswith('none')
-  ]
-  paper = [x[1] for x in JORDAN.values()]
-  return min([*permuted, *paper]) - 0.02
+def _error(accuracy: np.ndarray) -> np.ndarray:
+  return 1 - accuracy

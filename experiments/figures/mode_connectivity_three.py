@@ -12,6 +12,7 @@ from matplotlib import ticker
 from experiments.figures import bootstrap
 from experiments.figures import mode_connectivity
 from experiments.figures import series
+from experiments.figures import style
 
 COLUMNS = (
   'way',
@@ -26,6 +27,9 @@ COLUMNS = (
   'bc_r_0.3',
 )
 METRICS = mode_connectivity.METRICS
+# Ito et al, 2025, https://arxiv.org/abs/2402.04051: the barrier of the loss
+# between b and c, of fully connected networks on CIFAR-10.
+ITO = {'weight_matching': -0.098, 'straight_through': 0.296}
 
 
 def table(results: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -121,19 +125,25 @@ def summary(results: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
-  """Draws the loss between all three for each method, and R as bars.
+  """Draws the loss between all three for each method; barriers and R below.
 
   Args:
     rows: As returned by `table`.
     axes: Where to draw; it is replaced.
   """
   shown = [row for row in rows if 'loss' in row]
-  *triangles, last = mode_connectivity.panels(axes, len(shown) + 1)
+  place, figure = axes.get_subplotspec(), axes.figure
+  axes.remove()
+  figure.set_size_inches(11, 7.4)
+  above, under = place.subgridspec(2, 1, height_ratios=(1.25, 1))
+  triangles = [
+    figure.add_subplot(cell) for cell in above.subgridspec(1, len(shown))
+  ]
   losses = np.concatenate([series.split(row['loss']) for row in shown])
   levels = np.geomspace(losses.min() * 0.999, losses.max() * 1.001, 16)
-  for row, place in zip(shown, triangles, strict=True):
-    drawn = _draw_triangle(row, place, levels)
-  last.figure.colorbar(
+  for row, triangle in zip(shown, triangles, strict=True):
+    drawn = _draw_triangle(row, triangle, levels)
+  figure.colorbar(
     drawn,
     ax=triangles,
     location='bottom',
@@ -142,7 +152,21 @@ def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
     ticks=ticker.LogLocator(subs=(1, 2, 5)),
     format='{x:g}',
   )
-  _draw_r(shown, last)
+  bars = [figure.add_subplot(cell) for cell in under.subgridspec(1, 2)]
+  # The edges are not in older results.
+  pairs = [cell for cell in ('ab_loss', 'bc_loss') if cell in shown[0]]
+  _draw_bars(shown, bars[0], {cell: _PAIRS[cell[:2]] for cell in pairs})
+  _draw_paper(shown, bars[0], pairs.index('bc_loss'))
+  bars[0].set_title('barrier of the test loss, at the midpoint')
+  alike = [cell for cell in COLUMNS if '_r_' in cell]
+  titles = {x: f'{_SHORT[x[:2]]},\ngamma {x[5:]}' for x in alike}
+  _draw_bars(shown, bars[1], titles)
+  bars[1].set_title('alignment R of the singular vectors')
+  style.below(
+    bars[0],
+    columns=5,
+    title=f'bar: mean over {rows[0]["n"]} trios; stroke: lowest to highest',
+  )
 
 
 def _draw_triangle(
@@ -161,28 +185,62 @@ def _draw_triangle(
   axes.set_aspect('equal')
   axes.set_axis_off()
   axes.set_title(
-    f'{mode_connectivity.look(row["way"])["label"]}\n'
-    f'barrier of b and c {row["bc_loss"]:.3f}',
-    loc='center',
-    y=1.08,
+    mode_connectivity.look(row['way'])['label'], loc='center', y=1.08
   )
   return drawn
 
 
-def _draw_r(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
-  """Draws R of both pairs, by gamma."""
-  cells = [cell for cell in COLUMNS if '_r_' in cell]
-  width = 0.8 / len(rows)
+_PAIRS = {
+  'ab': 'a and one matched to it',
+  'bc': 'b and c, both matched to a',
+}
+
+_SHORT = {'ab': 'a and one', 'bc': 'b and c'}
+
+
+def _draw_bars(
+  rows: Sequence[Mapping[str, Any]],
+  axes: mpl_axes.Axes,
+  titles: Mapping[str, str],
+) -> None:
+  """Draws cells side by side, a bar for each way."""
   for i, row in enumerate(rows):
     about = mode_connectivity.look(row['way'])
+    x = np.arange(len(titles)) + _offset(i, len(rows))
+    heights = np.array([row[cell] for cell in titles])
+    trios = [series.split(row[f'{cell}_of_trios']) for cell in titles]
+    ends = np.array([(y.min(), y.max()) for y in trios]).T
     axes.bar(
-      np.arange(len(cells)) + (i - (len(rows) - 1) / 2) * width,
-      [row[cell] for cell in cells],
-      width,
+      x,
+      heights,
+      0.75 / len(rows),
+      yerr=np.abs(ends - heights),
+      error_kw={'elinewidth': 1, 'ecolor': 'black'},
       color=about['color'],
       label=about['label'],
     )
-  titles = [f'{cell[:2]}, {cell[5:]}' for cell in cells]
-  axes.set_xticks(range(len(cells)), titles)
-  axes.set_title('R, by pair and gamma')
-  axes.legend(fontsize='x-small')
+  axes.set_xticks(range(len(titles)), titles.values())
+
+
+def _offset(i: int, count: int) -> float:
+  """Returns where the bar of a way is, beside the middle of its group."""
+  return (i - (count - 1) / 2) * 0.8 / count
+
+
+def _draw_paper(
+  rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes, group: int
+) -> None:
+  """Draws the paper's barriers, over the bars of their ways."""
+  places = {
+    group + _offset(i, len(rows)): ITO[row['way']]
+    for i, row in enumerate(rows)
+    if row['way'] in ITO
+  }
+  axes.plot(
+    list(places),
+    list(places.values()),
+    **style.PAPER | {'color': 'black'},
+    markersize=6,
+    label='Ito et al. 2025, on CIFAR-10',
+  )
+  axes.axhline(0, color=style.GREY, linewidth=0.8)

@@ -14,6 +14,7 @@ from matplotlib import axes as mpl_axes
 
 from experiments.figures import bootstrap
 from experiments.figures import series
+from experiments.figures import style
 
 COLUMNS = (
   'way',
@@ -27,27 +28,28 @@ COLUMNS = (
 )
 TITLES = {
   'activations': 'activation matching',
-  'activations_reset': 'activation matching, statistics again',
   'bezier': 'Bezier curve',
-  'folded': 'as they are, norms folded',
+  'folded': 'not permuted, norms folded',
   'line': 'line',
-  'line_matched': 'line, weights matched',
-  'line_repaired': 'line, REPAIR',
-  'none': 'as they are',
-  'none_reset': 'as they are, statistics again',
+  'line_matched': 'line, weight matching',
+  'none': 'not permuted',
   'permuted': 'all permuted',
   'permuted_still': 'all but the stream permuted',
   'polygon': 'polygon',
   'rotated': 'stream rotated',
   'rotated_heads': 'stream and heads rotated',
   'weights': 'weight matching',
-  'weights_reset': 'weight matching, statistics again',
 }
-# What is drawn, on which panel, and how.
+# Behind a way whose hidden statistics were set anew, on every point.
+ANEW = ('_repaired', '_reset')
+PLAIN = ('none', 'line')  # They are grey, if there is one width.
 LOSS, CALIBRATED = 'test_loss', 'test_calibrated_loss'
 ACCURACY = 'test_accuracy'
-PANELS = (((LOSS, '-'), (CALIBRATED, ':')), ((ACCURACY, '-'),))
-LABELS = ('test loss; dotted: temperature calibrated', 'test accuracy')
+PANELS = {
+  LOSS: 'test loss',
+  CALIBRATED: 'test loss, temperature calibrated',
+  ACCURACY: 'test accuracy',
+}
 
 
 def table(results: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -61,7 +63,8 @@ def table(results: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     number of pairs, `n`; means over them of the barriers of the losses above
     the straight line between the ends, `*barrier`, and of what is at the ends
     and in the middle. `*_of_pairs` has all pairs in one string, and `test_*`
-    the means over pairs of the values at every `t`.
+    the means over pairs of the values at every `t`, with the lowest and the
+    highest, `test_*_low` and `test_*_high`.
   """
   widths: dict[Any, list[Mapping[str, Any]]] = {}
   for entry in results:
@@ -83,9 +86,10 @@ def _row(way: str, paths: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
   row |= {name: float(np.mean(x)) for name, x in of_pairs.items()}
   row |= {f'{n}_of_pairs': series.joined(x) for n, x in of_pairs.items()}
   row['t'] = series.joined(paths[0]['t'])
-  for name in (LOSS, CALIBRATED, ACCURACY):
+  for name in PANELS:
     curves = [path['values'][name] for path in paths]
     row[name] = series.joined(np.mean(curves, axis=0))
+    row[f'{name}_low'], row[f'{name}_high'] = series.bounds(curves)
   return row
 
 
@@ -134,38 +138,55 @@ def summary(results: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
-  """Draws two panels, in the place of one.
+  """Draws loss, calibrated loss and accuracy, in the place of one panel.
 
   Args:
     rows: As returned by `table`.
     axes: Where to draw; it is replaced.
   """
-  place, figure = axes.get_subplotspec(), axes.figure
-  axes.remove()
-  figure.set_size_inches(10.5, 4.8)
-  cells = place.subgridspec(1, len(PANELS))
-  for cell, lines, label in zip(cells, PANELS, LABELS, strict=True):
-    panel = figure.add_subplot(cell)
-    for i, row in enumerate(rows):
-      for name, style in lines:
-        panel.plot(
-          series.split(row['t']),
-          series.split(row[name]),
-          style,
-          color=f'C{i % 7}',
-          label=_label(row) if style == '-' else None,
-        )
-    panel.set_xlabel('from one model (0) to the other (1)')
-    panel.set_ylabel(label)
-  figure.legend(
-    *figure.axes[0].get_legend_handles_labels(),
-    loc='outside lower center',
-    ncols=3,
-    title=f'barrier of the test loss, mean over {rows[0]["n"]} pairs',
+  looks = _looks([row['way'] for row in rows])
+  places = style.panels(axes, len(PANELS), (4, 4.8))
+  for (name, title), place in zip(PANELS.items(), places, strict=True):
+    for row, look in zip(rows, looks, strict=True):
+      t, mean, low, high = (
+        series.split(row[cell])
+        for cell in ('t', name, f'{name}_low', f'{name}_high')
+      )
+      style.band(place, t, low, high, look['color'])
+      label = f'{look["label"]}: {row["barrier"]:.2f}'
+      place.plot(t, mean, **look | {'label': label})
+    if name != ACCURACY:
+      style.log_where_wide(place.yaxis)
+    place.set_xlabel('position from model a (0) to model b (1)')
+    place.set_title(title)
+  style.below(
+    places[0],
+    columns=3,
+    title=f'barrier of the test loss, mean over {rows[0]["n"]} pairs; band: '
+    'lowest to highest',
   )
 
 
-def _label(row: Mapping[str, Any]) -> str:
-  *width, way = row['way'].split('/')
-  title = ' '.join([*width, TITLES.get(way, way)])
-  return f'{title}: {row["barrier"]:.2f}'
+def _looks(ways: Sequence[str]) -> list[dict[str, Any]]:
+  """Returns color, line and label of each way: dashed with new statistics."""
+  bases = [_base(way) for way in ways]
+  colored = [base for base in dict.fromkeys(bases) if base not in PLAIN]
+  return [
+    {
+      'color': style.GREY if base in PLAIN else f'C{colored.index(base)}',
+      'linestyle': '-' if base == way else '--',
+      'label': _title(base) + ', statistics reset' * (base != way),
+    }
+    for base, way in zip(bases, ways, strict=True)
+  ]
+
+
+def _base(way: str) -> str:
+  for ending in ANEW:
+    way = way.removesuffix(ending)
+  return way
+
+
+def _title(base: str) -> str:
+  *width, way = base.split('/')
+  return ' '.join([*width, TITLES.get(way, way)])

@@ -158,6 +158,8 @@ def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
   axes.xaxis.set_major_formatter(ticker.StrMethodFormatter('{x:g}'))
   axes.xaxis.set_minor_locator(ticker.NullLocator())
   axes.set_xlabel('relative width of the average, sigma_rel')
-  axes.set_ylabel('test loss (nats)')
-  axes.set_title(f'{last["n"]} runs, averaged after training')
+  axes.set_ylabel('test loss, nats')
+  axes.set_title(
+    f'averaged after training; mean of {last["n"]} runs, and its 95% interval'
+  )
   axes.legend()

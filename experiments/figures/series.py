@@ -1,6 +1,7 @@
 """Series of numbers in one cell of a table."""
 
 from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -21,3 +22,19 @@ def split(text: str) -> np.ndarray:
   array([0.5, 1. ])
   """
   return np.array(text.split(), np.float64)
+
+
+def bounds(runs: Sequence[Sequence[float]]) -> tuple[str, str]:
+  """Returns the lowest and the highest of some runs, point by point.
+
+  Five digits are more than a band in a figure shows.
+
+  Args:
+    runs: `[n, points]`.
+
+  >>> bounds([[0.5, 1.0], [0.25, 2 / 3]])
+  ('0.25 0.66667', '0.5 1')
+  """
+  ends = np.min(runs, axis=0), np.max(runs, axis=0)
+  low, high = (' '.join(f'{x:.5g}' for x in end) for end in ends)
+  return low, high

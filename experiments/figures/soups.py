@@ -127,7 +127,7 @@ _MARKS = {
   'uniform': ('_', 16, 'uniform soup'),
 }
 _TITLES = {'test': 'MNIST', 'usps': 'USPS'}
-_WIDTH, _TOP = 0.36, 1.5
+_WIDTH, _TOP = 0.36, 1.25
 
 
 def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
@@ -153,14 +153,8 @@ def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
   )
   handles, labels = axes.get_legend_handles_labels()
   first = dict(zip(labels[::-1], handles[::-1], strict=True))
-  axes.legend(
-    first.values(),
-    first.keys(),
-    loc='upper left',
-    ncols=3,
-    frameon=True,
-    framealpha=1.0,
-    edgecolor='none',
+  axes.figure.legend(
+    first.values(), first.keys(), loc='outside lower center', ncols=3
   )
 
 
@@ -182,7 +176,7 @@ def _draw_parts(x: float, row: Mapping[str, Any], axes: mpl_axes.Axes) -> None:
   if bottom > _TOP:
     axes.annotate(
       f'{bottom:.1f}',
-      (x, 1.12),
+      (x, 1.15),
       horizontalalignment='center',
       verticalalignment='center',
     )

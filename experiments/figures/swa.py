@@ -46,8 +46,8 @@ def table(results: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
   Returns:
     Rows with the means of `'accuracy'` and `'loss'` over `'n'` seeds; all
     `'accuracies'`, in the order of seeds; and, for what was evaluated all
-    along, `'epochs'` and the mean `'curve'` of accuracies at them. Series are
-    one string.
+    along, `'epochs'` and the mean `'curve'` of accuracies at them, with the
+    lowest and the highest. Series are one string.
   """
   by_schedule, data = {}, set()
   for entry in results:
@@ -69,6 +69,7 @@ def _row(
   accuracies = [run[f'{name}_accuracy'] for run in runs]
   curves = [run['curves'][name] for run in runs if name in run['curves']]
   weights, statistics = KINDS[name]
+  low, high = series.bounds(curves) if curves else ('', '')
   return {
     'schedule': schedule,
     'kind': name,
@@ -79,7 +80,9 @@ def _row(
     'loss': float(np.mean([run[f'{name}_loss'] for run in runs])),
     'accuracies': series.joined(accuracies),
     'epochs': series.joined(runs[0]['epochs']) if curves else '',
-    'curve': series.joined(np.mean(curves, axis=0).tolist()) if curves else '',
+    'curve': series.joined(np.mean(curves, axis=0)) if curves else '',
+    'curve_low': low,
+    'curve_high': high,
   }
 
 
@@ -116,25 +119,59 @@ def summary(results: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
-  """Draws the accuracies since the averaging began, and the seeds' at the end.
+  """Draws accuracies since the averaging began, and those at the end.
 
   Args:
     rows: As returned by `table`.
-    axes: Where to draw.
+    axes: Where to draw; it is replaced.
   """
-  colors = {name: f'C{i}' for i, name in enumerate(KINDS)}
-  for row in rows:
-    control = row['schedule'] == 'linear'
-    if not row['curve'] or (control and row['kind'] != 'last'):
-      continue
-    color = style.GREY if control else colors[row['kind']]
-    label = f'{row["weights"]}; statistics {row["statistics"]}'
-    label = 'last; rate to zero' if control else label
-    epochs, curve = series.split(row['epochs']), series.split(row['curve'])
-    axes.plot(epochs, curve, '.-', color=color, label=label)
-    at_end = series.split(row['accuracies'])
-    axes.plot([epochs[-1]] * len(at_end), at_end, '.', color=color, alpha=0.35)
-  axes.set_xlabel('epoch')
-  axes.set_ylabel('test accuracy')
-  axes.set_title(f'{rows[0]["data"]}, weights averaged at a constant rate')
-  axes.legend(loc='best')
+  shown = [
+    row for row in rows if row['schedule'] == OURS[0] or row['kind'] == 'last'
+  ]
+  left, right = style.panels(axes, 2, (5, 4.4))
+  for row in shown:
+    if row['curve']:
+      _draw_curve(row, left)
+  left.set_xlabel('epoch')
+  left.set_ylabel('test accuracy')
+  style.below(left, columns=3, title='weights; statistics of the batch norms')
+  left.set_title(f'{rows[0]["data"]}, mean of {rows[0]["n"]} runs, and range')
+  for y, row in enumerate(shown):
+    color = _color(row)
+    runs = series.split(row['accuracies'])
+    right.plot(runs, [y] * len(runs), '.', color=color, alpha=0.5)
+    right.plot(row['accuracy'], y, 'o', color=color)
+    right.annotate(
+      f'{row["accuracy"]:.3f}',
+      (runs.max(), y),
+      xytext=(6, 0),
+      textcoords='offset points',
+      verticalalignment='center',
+      fontsize='small',
+    )
+  right.set_yticks(range(len(shown)), [_title(row) for row in shown])
+  right.invert_yaxis()
+  right.margins(x=0.14)
+  right.set_xlabel('test accuracy')
+  right.set_title('the same, and others, at the end')
+
+
+def _draw_curve(row: Mapping[str, Any], axes: mpl_axes.Axes) -> None:
+  epochs, curve, low, high = (
+    series.split(row[cell])
+    for cell in ('epochs', 'curve', 'curve_low', 'curve_high')
+  )
+  style.band(axes, epochs, low, high, _color(row))
+  axes.plot(epochs, curve, '.-', color=_color(row), label=_title(row))
+
+
+def _color(row: Mapping[str, Any]) -> str:
+  """What is not averaged at a constant rate, is grey."""
+  control = row['schedule'] != OURS[0]
+  return style.GREY if control else f'C{list(KINDS).index(row["kind"])}'
+
+
+def _title(row: Mapping[str, Any]) -> str:
+  if row['schedule'] != OURS[0]:
+    return f'last; {row["schedule"]} rate to zero'
+  return f'{row["weights"]}; {row["statistics"]}'

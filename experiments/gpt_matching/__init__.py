@@ -11,7 +11,15 @@ between the two is measured:
   rotated         folded, the stream rotated and the rest permuted
   rotated_heads   folded, rotated within heads too
 
+Of three of these the line is measured again with statistics reset, as
+`WAY_repaired`: at each point the channels of the layers within the blocks are
+given the mean of the means of the two models, and of their standard deviations.
+A network without batch normalisation has no other statistics. Embeddings, norms
+and the head stay as they are: of the stream, what the embeddings bring to it is
+not repaired.
+
 References:
+  Jordan et al, 2022, REPAIR, https://arxiv.org/abs/2211.08403.
   Theus et al, 2025, Generalized Linear Mode Connectivity for Transformers,
   https://arxiv.org/abs/2506.22712, Table 2.
 """
@@ -27,6 +35,7 @@ from experiments.gpt_matching import _bench
 from experiments.gpt_matching import _ways
 from experiments.gpt_matching import training
 from paramspace import base
+from paramspace import matching
 from paramspace import probes
 from paramspace import trees
 from paramspace.launch import errors
@@ -55,6 +64,9 @@ def run(config: ml_collections.ConfigDict, run: Any) -> dict[str, Any]:
     )
     paths[name] = connections.measured(path)
     distances[name] = _distance(first, second)
+    if name in _ways.REPAIRED:
+      path = _repaired(config, bench, form, first, second)
+      paths[f'{name}_repaired'] = connections.measured(path)
   done = all(map(connections.finite, paths.values()))
   return {
     'status': 'done' if done else 'diverged',
@@ -63,6 +75,15 @@ def run(config: ml_collections.ConfigDict, run: Any) -> dict[str, Any]:
     'D': trees.size(a),
     'data_digest': bench.task.digest,
   }
+
+
+def _repaired(config, bench, form, a, b) -> probes.Path:
+  repair = matching.repairer(
+    form.preactivations, [a, b], [bench.windows], form.sites
+  )
+  return connections.repaired_line(
+    form.metric, repair, a, b, steps=config.points, data=bench.splits
+  )
 
 
 def _distance(a: base.Params, b: base.Params) -> float:

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 import numpy as np
+from flax import linen as nn
 
 from experiments import models
 from experiments.tasks import language
@@ -31,11 +32,16 @@ class Form(NamedTuple):
     apply: `(params, tokens) -> logits`.
     spec: Its symmetries, derived from its program.
     metric: `(params, windows by split) -> scalars`, as `temperature.scores`.
+    sites: The names of the layers of all blocks: queries, keys and values, what
+      attention writes to the stream, the units of the FFN, what that writes.
+    preactivations: `(params, windows)` to what they compute, by site.
   """
 
   apply: Callable[[base.Params, jax.Array], jax.Array]
   spec: symmetry.Spec
   metric: Callable[[base.Params, dict[str, jax.Array]], dict[str, jax.Array]]
+  sites: tuple[str, ...]
+  preactivations: Callable[[base.Params, jax.Array], dict[str, jax.Array]]
 
 
 class Bench(NamedTuple):
@@ -47,12 +53,14 @@ class Bench(NamedTuple):
     folded: That of `fold`, whose stream may rotate: RMSNorm has its place.
     splits: Windows by split, `[n, context + 1]`, evenly spaced in the text; the
       validation text is 'held_out'.
+    windows: Those of the training text that statistics of channels are of.
   """
 
   task: language.Task
   trained: Form
   folded: Form
   splits: dict[str, jax.Array]
+  windows: jax.Array
 
 
 def make(config: Config) -> Bench:
@@ -103,29 +111,45 @@ def _made(data: str, options: str) -> Bench:
   folded = jax.eval_shape(
     functools.partial(fold, _derived(task.apply, params)), params
   )
-  centred = models.make_language(
+  network = lambda **norm: models.make_language(
     vocabulary=params['params']['Embed_0']['embedding'].shape[0],
-    **options['model'] | {'norm': 'rms'},
+    **options['model'] | norm,
   )
   texts = {'train': task.train, 'held_out': task.validation, 'test': task.test}
   return Bench(
     task,
-    _form(task.apply, params),
-    _form(lambda p, x: centred.apply(p, x.astype(jnp.int32)), folded),
+    _form(network(), params),
+    _form(network(norm='rms'), folded),
     {
       split: _windows(tokens, options['windows'][split], task.context)
       for split, tokens in texts.items()
     },
+    _windows(task.train, options['windows']['repair'], task.context),
   )
 
 
-def _form(apply: Callable[..., jax.Array], params: Any) -> Form:
+def _form(network: nn.Module, params: base.Params) -> Form:
+  apply = lambda params, x: network.apply(params, x.astype(jnp.int32))
+  kernels = trees.match(params, r'.*/Block_\d+/Dense_\d/kernel')
+  sites = tuple(name.removesuffix('/kernel') for name in kernels)
+
+  def preactivations(params, windows):
+    _, found = network.apply(
+      params,
+      windows[:, :-1].astype(jnp.int32),
+      capture_intermediates=True,
+      mutable='intermediates',
+    )
+    layers = trees.named(found['intermediates'])
+    of = lambda site: layers[f'{site.removeprefix("params/")}/__call__/0']
+    return {site: of(site) for site in sites}
+
   def metric(params, splits):
     logits = {name: apply(params, x[:, :-1]) for name, x in splits.items()}
     labels = {name: x[:, 1:].astype(jnp.int32) for name, x in splits.items()}
     return temperature.scores(logits, labels)
 
-  return Form(apply, _derived(apply, params), metric)
+  return Form(apply, _derived(apply, params), metric, sites, preactivations)
 
 
 def _derived(apply: Callable[..., jax.Array], params: Any) -> symmetry.Spec:

@@ -71,6 +71,8 @@ WAYS: dict[str, Way] = {
   way.__name__: way
   for way in (none, permuted_still, permuted, folded, rotated, rotated_heads)
 }
+# Those whose lines are measured after REPAIR too.
+REPAIRED = ('none', 'permuted', 'rotated_heads')
 
 
 def _matched(key, form, spec, a, b):

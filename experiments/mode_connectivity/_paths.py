@@ -6,17 +6,15 @@ import jax
 import ml_collections
 import numpy as np
 
+from experiments import connections
 from experiments import tasks
 from experiments.mode_connectivity import _networks
 from experiments.mode_connectivity import _ways
-from paramspace import averaging
 from paramspace import base
 from paramspace import matching
 from paramspace import probes
 
 Config = ml_collections.ConfigDict
-
-KINDS = ('chord', 'mean', 'ends', 'midpoint')
 
 
 def splits(
@@ -54,20 +52,12 @@ def line(
   if not config.repair:
     return probes.line(network.metric, a, b, steps=config.steps, data=data)
   batches = _ways.batches(network, config.repair_examples)
-  # As `probes.line`, but what a point is given depends on where it is.
-  t, rows = np.linspace(0, 1, config.steps, dtype=np.float32), []
-  for share in t:
-    repaired = matching.repair(
-      network.preactivations,
-      averaging.lerp(a, b, share),
-      [a, b],
-      batches,
-      network.sites,
-      weights=(1 - float(share), float(share)),
-    )
-    rows.append(network.metric(repaired.params, data))
-  values = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-  return probes.Path(t, values)
+  repair = matching.repairer(
+    network.preactivations, [a, b], batches, network.sites
+  )
+  return connections.repaired_line(
+    network.metric, repair, a, b, steps=config.steps, data=data
+  )
 
 
 def barriers(path: probes.Path) -> dict[str, dict[str, float]]:
@@ -81,7 +71,7 @@ def barriers(path: probes.Path) -> dict[str, dict[str, float]]:
         path, kind, higher_is_better=r'.*accuracy'
       ).items()
     }
-    for kind in KINDS
+    for kind in connections.KINDS
   }
 
 

@@ -28,6 +28,7 @@ SECTIONS = {
   'encoders': _merging.encoders,
   'merging': _merging.merging,
   'merging_speed': _merging.speed,
+  'merge_files': _merging.files,
   'barriers': _matching.barriers,
   'matching': _matching.matching,
   'planted': _matching.planted,

@@ -7,7 +7,7 @@ from paramspace.launch.report import findings
 from paramspace.launch.report import numbers
 from paramspace.launch.report import studies
 
-# Have tables of their own, and claim less where a peer is not installed.
+# Have tables of their own.
 ELSEWHERE = 'benchmarks'
 
 

@@ -163,10 +163,12 @@ CURVES = {
 }
 STREAMS = {
   'none': 'as they are',
+  'none_repaired': 'statistics reset',
   'permuted_still': 'all but the stream permuted',
   'permuted': 'all permuted',
   'rotated': '**stream rotated**',
   'rotated_heads': '**stream and heads rotated**',
+  'rotated_heads_repaired': '**that, statistics reset**',
 }
 NORMED = {
   'none': 'as they are',

@@ -7,6 +7,7 @@ from typing import Any
 from experiments.readme import _results
 
 Summary = Mapping[str, Any]
+FILES = ('linear', 'task_arithmetic', 'ties', 'dare_ties', 'global_ties')
 METHODS = ('linear', 'task_arithmetic', 'ties', 'dare_ties', 'della')
 
 
@@ -63,6 +64,34 @@ def speed() -> str:
         'mergekit': f'{read("peer_mparams_s"):.1f}',
         'times': f'**{times:.1f}** ({low:.1f} to {high:.1f})',
         'of a copy': f'{read("of_copy")[0]:.2f}',
+      }
+    )
+  return _results.markdown(rows)
+
+
+def files() -> str:
+  """Returns a row for every method by which files are merged."""
+  found = _results.read('merge_files')
+  if found is None:
+    return 'Not measured yet.'
+  found = found['summary']
+  rows = []
+  for method in FILES:
+    has = lambda name, at=f'{method}/': at + name in found
+    read = lambda name, at=f'{method}/': found[at + name]
+    gigabytes = lambda name, read=read: f'{read(name) / 1e9:.2f}'
+    rows.append(
+      {
+        'seconds, whole process': f'`{method}`',
+        'here': f'**{read("ours_s"):.1f}**',
+        'mergekit-yaml': f'{read("peer_s"):.1f}' if has('peer_s') else '',
+        'times': f'**{read("times")[0]:.1f}**' if has('times') else '',
+        '`cat` and start': f'{read("cat_s") + read("start_s"):.1f}',
+        'readings': str(read('passes')),
+        'GB at most': gigabytes('peak_bytes'),
+        'GB, mergekit-yaml': (
+          gigabytes('peer_peak_bytes') if has('peer_peak_bytes') else ''
+        ),
       }
     )
   return _results.markdown(rows)

@@ -59,6 +59,10 @@ def parse(
     raise errors.UsageError(resolve.unknown('verb', argv[0], verbs))
   options, others = parser.parse_known_args(argv)
   options.overrides = [text for text in others if text.startswith(OVERRIDE)]
+  if isinstance(getattr(options, 'config', None), list):
+    # argparse takes those in front of the first option only.
+    options.config += [text for text in others if not text.startswith('-')]
+    others = [text for text in others if text.startswith('-')]
   for text in others:
     if text not in options.overrides or not hasattr(options, 'config'):
       known = [s for a in options.own._actions for s in a.option_strings]

@@ -40,16 +40,28 @@ def sweep(options: argparse.Namespace) -> int:
 
 
 def reproduce(options: argparse.Namespace) -> int:
-  """Runs the config's sweep, draws its figure and checks its claims."""
+  """Runs the sweeps of configs, draws their figures and checks their claims."""
   from paramspace.launch import reproduce as reproductions
+  from paramspace.launch import several
   from paramspace.launch import sweep as sweeps
   from paramspace.launch import terminal
 
+  paths = _paths(options)
+  if options.all or len(paths) > 1:
+    _check_shared(options, len(paths))
+    members = several.prepare(
+      paths, options.scale, options.workdir, _executor(options)
+    )
+    if options.dry_run:
+      terminal.table(several.outline(members))
+      return errors.DONE
+    return several.reproduce(members)
+  (options.config,) = paths
   whole = _prepare(options)
   if options.dry_run:
     terminal.line(sweeps.outline(whole))
     return errors.DONE
-  return reproductions.reproduce(whole)
+  return reproductions.reproduce(whole).code
 
 
 def figure(options: argparse.Namespace) -> int:
@@ -65,7 +77,7 @@ def figure(options: argparse.Namespace) -> int:
       f'No results of {options.config} in {whole.workdir}; run `paramspace '
       f'sweep {options.config}` first, or name another --results.'
     )
-  code = reproductions.conclude(whole, results)
+  code = reproductions.conclude(whole, results).code
   lacking = len(whole.points) - len(results)
   if lacking:
     terminal.line(f'{lacking} of {len(whole.points)} points are missing.')
@@ -85,11 +97,39 @@ def _call(options: argparse.Namespace) -> tuple:
 def _prepare(options: argparse.Namespace) -> Any:
   from paramspace.launch import sweep as sweeps
 
-  chosen = executors.Options(
+  named = options.sweep.split(',') if options.sweep else None
+  return sweeps.prepare(*_call(options), _executor(options), named)
+
+
+def _executor(options: argparse.Namespace) -> executors.Options:
+  return executors.Options(
     options.executor, options.jobs, options.hosts, options.resource
   )
-  named = options.sweep.split(',') if options.sweep else None
-  return sweeps.prepare(*_call(options), chosen, named)
+
+
+def _paths(options: argparse.Namespace) -> list[str]:
+  """Returns the configs that are named, or all there are."""
+  from paramspace.launch import several
+
+  if not options.all:
+    if options.config:
+      return options.config
+    raise errors.UsageError('Name a CONFIG to reproduce, or --all of them.')
+  if options.config:
+    raise errors.UsageError(
+      f'--all is every config; leave out {options.config[0]}, or --all.'
+    )
+  return several.find()
+
+
+def _check_shared(options: argparse.Namespace, count: int) -> None:
+  """Raises if there are options that are about one config only."""
+  given = options.overrides[:1] + (['--sweep'] if options.sweep else [])
+  if given:
+    raise errors.UsageError(
+      f'{given[0]} is about one config, and {count} are to be reproduced; '
+      'start each with its own.'
+    )
 
 
 def _add(subparsers: argparse.Action, verb: _parsing.Verb) -> None:
@@ -98,7 +138,10 @@ def _add(subparsers: argparse.Action, verb: _parsing.Verb) -> None:
     verb,
     epilog='--config.KEY=VALUE overrides a value of the config.',
   )
-  parser.add_argument('config', metavar='CONFIG', help='a config file, *.py')
+  if verb is reproduce:
+    _add_configs(parser)
+  else:
+    parser.add_argument('config', metavar='CONFIG', help='a config file, *.py')
   parser.add_argument(
     '--scale',
     default='laptop',
@@ -109,7 +152,8 @@ def _add(subparsers: argparse.Action, verb: _parsing.Verb) -> None:
     '--results' if verb is figure else '--workdir',
     dest='workdir',
     metavar='DIR',
-    help='default: runs/<folder of CONFIG>/<name of CONFIG>/SCALE',
+    help='default: runs/<folder of CONFIG>/<name of CONFIG>/SCALE'
+    + ('; of several, each has its own below DIR' * (verb is reproduce)),
   )
   if verb is run:
     parser.add_argument(
@@ -126,6 +170,15 @@ def _add(subparsers: argparse.Action, verb: _parsing.Verb) -> None:
     )
   if verb in (sweep, reproduce):
     _add_sweeping(parser)
+
+
+def _add_configs(parser: argparse.ArgumentParser) -> None:
+  parser.add_argument(
+    'config', metavar='CONFIG', nargs='*', help='config files, *.py'
+  )
+  parser.add_argument(
+    '--all', action='store_true', help='every config with a figure in ./configs'
+  )
 
 
 def _add_sweeping(parser: argparse.ArgumentParser) -> None:

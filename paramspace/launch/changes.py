@@ -14,13 +14,17 @@ _OLD, _NEW, _KEYS = 20, 1000, 5  # How many are compared, and named.
 
 
 def describe(
-  workdir: pathlib.Path, members: Sequence[points.Point]
+  workdir: pathlib.Path,
+  members: Sequence[points.Point],
+  config: str | None = None,
 ) -> str | None:
   """Returns a line that says how a sweep differs from the one before.
 
   Args:
     workdir: The sweep's directory.
     members: The points of the sweep that is about to start.
+    config: Its config file; another one that shares the directory is not what
+      has changed.
 
   Returns:
     None if none was started there before, or if its points are the same.
@@ -29,7 +33,7 @@ def describe(
   """
   index = records.read(workdir / 'sweep.json')
   before = index.get('points') if isinstance(index, dict) else None
-  if not isinstance(before, list):
+  if not isinstance(before, list) or index.get('config', config) != config:
     return None
   now = {p.id for p in members}
   gone = [name for name in before if name not in now]

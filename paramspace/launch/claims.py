@@ -21,6 +21,7 @@ class Claim(NamedTuple):
     tolerance: How far from that a measurement may be, relative to it.
     source: Where the paper says so: authors, year, figure or table.
     note: What to know when the two differ.
+    needs: What is not measured without, as a peer that must be installed.
   """
 
   quantity: str
@@ -29,6 +30,7 @@ class Claim(NamedTuple):
   tolerance: float
   source: str
   note: str = ''
+  needs: str = ''
 
 
 class Verdict(NamedTuple):
@@ -43,6 +45,28 @@ class Verdict(NamedTuple):
   holds: bool
   measured: float
   line: str
+
+
+def unmeasured(claim: Claim, summary: Mapping[str, Measured]) -> str:
+  """Says why there is nothing to check, for lack of what the claim needs.
+
+  Args:
+    claim: The claim.
+    summary: What was measured.
+
+  Returns:
+    One line; empty where there is something to check, or ought to be.
+
+  Examples:
+    >>> claim = Claim('time', None, 1.0, 0.1, 'asked for', needs='mergekit')
+    >>> unmeasured(claim, {})
+    'time is not measured: needs mergekit'
+    >>> unmeasured(claim, {'time': 1.0})
+    ''
+  """
+  if not claim.needs or claim.quantity in summary:
+    return ''
+  return f'{claim.quantity} is not measured: needs {claim.needs}'
 
 
 def check(claim: Claim, summary: Mapping[str, Measured]) -> Verdict:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from paramspace.launch import errors
 from paramspace.launch import meta
+from paramspace.launch import provenance
 from paramspace.launch import records
 
 # The colour-blind-safe colours of Okabe and Ito, without yellow.
@@ -74,15 +75,19 @@ def render(
   module: types.ModuleType,
   results: Sequence[dict[str, Any]],
   stem: pathlib.Path,
+  scale: str,
 ) -> Figure:
   """Writes `stem.svg`, `.png`, `.csv` and `.json`.
 
   The same results give the same bytes, with the same versions of the packages.
+  The JSON has all that the others are drawn from, and where that comes from:
+  see `provenance`.
 
   Args:
     module: A figure module.
     results: From `sweep.run`.
     stem: The path of the files without their endings.
+    scale: Of the results.
 
   Raises:
     errors.UsageError: If the module lacks one of the three functions.
@@ -97,6 +102,8 @@ def render(
   summary = dict(module.summary(results))
   content = {
     'figure': module.__name__,
+    'scale': scale,
+    **provenance.of(results),
     'summary': summary,
     'rows': rows,
     'points': [r['id'] for r in results],

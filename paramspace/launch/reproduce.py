@@ -3,11 +3,13 @@
 import pathlib
 from collections.abc import Mapping
 from typing import Any
+from typing import NamedTuple
 
 from paramspace.launch import claims
 from paramspace.launch import config as configs
 from paramspace.launch import errors
 from paramspace.launch import figures
+from paramspace.launch import provenance
 from paramspace.launch import study
 from paramspace.launch import sweep as sweeps
 from paramspace.launch import terminal
@@ -16,17 +18,35 @@ from paramspace.launch import terminal
 _MOST_LINES = 12
 
 
-def reproduce(sweep: sweeps.Sweep) -> int:
+class Conclusion(NamedTuple):
+  """What came out.
+
+  Attributes:
+    verdicts: On the claims of the config; none at smoke scale, which is to show
+      that a figure is made.
+    diverged: How many of the points.
+    seconds: As in `provenance.seconds`.
+  """
+
+  verdicts: list[claims.Verdict]
+  diverged: int
+  seconds: float
+
+  @property
+  def code(self) -> int:
+    """`errors.DONE`, or `errors.FAILED` where a claim does not hold."""
+    holds = all(v.holds for v in self.verdicts)
+    return errors.DONE if holds else errors.FAILED
+
+
+def reproduce(sweep: sweeps.Sweep) -> Conclusion:
   """Runs what is missing, draws the figure and checks the claims.
 
   Args:
     sweep: From `sweep.prepare`.
 
-  Returns:
-    `errors.DONE`; `errors.FAILED` where a claim does not hold;
-    `errors.DIVERGED` where every point diverged.
-
   Raises:
+    errors.Diverged: If every point did.
     errors.LaunchError: As in `sweep.run` and `conclude`.
   """
   figure_module(sweep)  # A wrong name is found now, not after the training.
@@ -37,34 +57,49 @@ def reproduce(sweep: sweeps.Sweep) -> int:
   return conclude(sweep, results)
 
 
-def conclude(sweep: sweeps.Sweep, results: list[dict[str, Any]]) -> int:
+def conclude(sweep: sweeps.Sweep, results: list[dict[str, Any]]) -> Conclusion:
   """Draws the config's figure and checks its claims.
 
   Args:
     sweep: The sweep.
     results: From `sweep.run` or `sweep.results`.
 
-  Returns:
-    `errors.DONE`, or `errors.FAILED` where a claim does not hold.
-
   Raises:
     errors.UsageError: If a claim is about a quantity that the figure lacks.
   """
+  diverged = sum(r['status'] == 'diverged' for r in results)
+  verdicts = _draw(sweep, results)
+  return Conclusion(verdicts, diverged, provenance.seconds(results))
+
+
+def _draw(
+  sweep: sweeps.Sweep, results: list[dict[str, Any]]
+) -> list[claims.Verdict]:
   module = figure_module(sweep)
   if module is None:
     terminal.table([{'id': r['id'], **r['result']} for r in results])
-    return errors.DONE
+    return []
   folder = sweep.workdir / 'figures'
   sweeps.check_writable(folder)
   stem = folder / pathlib.Path(sweep.module.__file__).stem
-  figure = figures.render(module, results, stem)
+  figure = figures.render(module, results, stem, sweep.scale)
   terminal.table(figure.rows, getattr(module, 'COLUMNS', None))
   _print_summary(figure.summary)
   terminal.line(f'Figure: {figure.files[0]} (and png, csv, json)')
-  verdicts = [claims.check(c, figure.summary) for c in _claims(sweep)]
-  for verdict in verdicts:
-    terminal.line(verdict.line)
-  return errors.DONE if all(v.holds for v in verdicts) else errors.FAILED
+  return _check(_claims(sweep), figure.summary)
+
+
+def _check(
+  claimed: list[claims.Claim], summary: Mapping[str, claims.Measured]
+) -> list[claims.Verdict]:
+  """Prints a line for each claim; returns the verdicts on what was measured."""
+  verdicts = []
+  for claim in claimed:
+    reason = claims.unmeasured(claim, summary)
+    if not reason:
+      verdicts.append(claims.check(claim, summary))
+    terminal.line(reason or verdicts[-1].line)
+  return verdicts
 
 
 def _print_summary(summary: Mapping[str, claims.Measured]) -> None:
@@ -82,7 +117,7 @@ def figure_module(sweep: sweeps.Sweep) -> Any:
 
 
 def _claims(sweep: sweeps.Sweep) -> list[claims.Claim]:
-  if not hasattr(sweep.module, 'claim'):
+  if sweep.scale == 'smoke' or not hasattr(sweep.module, 'claim'):
     return []
   found = configs.call(sweep.module, 'claim', sweep.scale)
   return [found] if isinstance(found, claims.Claim) else list(found or ())

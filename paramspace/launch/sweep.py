@@ -23,6 +23,7 @@ from paramspace.launch import run as runs
 from paramspace.launch import terminal
 
 _WHERE = ('devices', 'cores', 'jax')  # Of a result: see `meta.where`.
+_HOW = ('executor', 'group_size', 'seconds')
 
 
 class Sweep(NamedTuple):
@@ -90,8 +91,20 @@ def prepare_point(
   return _sweep(module, path, scale, members, workdir, options)
 
 
-def default_workdir(path: str, scale: str) -> pathlib.Path:
-  """Returns `runs/<the config's folder>/<its name>/<scale>`."""
+def default_workdir(
+  path: str, scale: str, shared: str | None = None
+) -> pathlib.Path:
+  """Returns `runs/<the config's folder>/<its name>/<scale>`.
+
+  Args:
+    path: The config file.
+    scale: One of `config.SCALES`.
+    shared: What the config calls `SHARED`, and then `runs/<shared>/<scale>` is
+      returned. Configs that name the same find there what their points have
+      been trained from.
+  """
+  if shared is not None:
+    return pathlib.Path('runs', shared, scale)
   file = pathlib.Path(path).resolve()
   return pathlib.Path('runs', file.parent.name, file.stem, scale)
 
@@ -175,13 +188,15 @@ def results(sweep: Sweep) -> list[dict[str, Any]]:
 
   Returns:
     For each point that is done a dict of `id`, `config` (flattened), `status`
-    ('done' or 'diverged') and `result` (what the study returned).
+    ('done' or 'diverged'), `result` (what the study returned) and `execution`
+    (`executor`, `group_size`, and the `seconds` of the program).
   """
   found = []
   for point in sweep.points:
     record = runs.result(_folder(sweep, point))
     if record is not None:
       kept = {name: record[name] for name in ('status', 'result')}
+      kept['execution'] = {name: record[name] for name in _HOW}
       found.append({'id': point.id, 'config': point.flat} | kept)
   return found
 
@@ -189,14 +204,15 @@ def results(sweep: Sweep) -> list[dict[str, Any]]:
 def write_index(sweep: Sweep) -> None:
   """Writes `sweep.json`: which points and groups belong to the directory.
 
-  Says so if they are others than those of the last start.
+  Says so if they are others than those of the config's last start.
   """
   check_writable(sweep.workdir)
-  changed = changes.describe(sweep.workdir, sweep.points)
+  name = sweep.module.__file__
+  changed = changes.describe(sweep.workdir, sweep.points, name)
   if changed:
     terminal.line(changed)
   index = {
-    'config': sweep.module.__file__,
+    'config': name,
     'scale': sweep.scale,
     'study': sweep.study,
     'executor': sweep.executor.name,
@@ -239,7 +255,8 @@ def _sweep(
       f'A sweep is of one study, this one has {", ".join(names)}; write a '
       'config for each.'
     )
-  folder = pathlib.Path(workdir) if workdir else default_workdir(path, scale)
+  shared = getattr(module, 'SHARED', None)
+  folder = pathlib.Path(workdir or default_workdir(path, scale, shared))
   chosen = executors.choose(names[0], options)
   return Sweep(module, scale, members, folder, names[0], chosen)
 

@@ -2,12 +2,14 @@
 
 import contextlib
 import sys
+from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
 import rich.console
+import rich.live
 import rich.progress
 import rich.table
 import rich.text
@@ -21,6 +23,17 @@ def mute() -> None:
   """Prints nothing from now on: another process of the program prints it."""
   global _mute
   _mute = True
+
+
+@contextlib.contextmanager
+def muted() -> Iterator[None]:
+  """Prints nothing, and shows no bars, while it is open."""
+  global _mute
+  before, _mute = _mute, True
+  try:
+    yield
+  finally:
+    _mute = before
 
 
 def line(text: str) -> None:
@@ -54,6 +67,27 @@ def table(
 def interactive() -> bool:
   """Whether a person sees the progress bars."""
   return sys.stderr.isatty() and not _mute
+
+
+@contextlib.contextmanager
+def status(text: Callable[[], str]) -> Iterator[None]:
+  """Shows a line on stderr that is written anew every second.
+
+  Args:
+    text: Returns the line. Nothing is shown where no person sees it.
+  """
+  if not interactive():
+    yield
+    return
+  with rich.live.Live(
+    console=rich.console.Console(stderr=True),
+    get_renderable=lambda: rich.text.Text(text()),
+    refresh_per_second=1,
+    redirect_stdout=False,
+    redirect_stderr=False,
+    transient=True,
+  ):
+    yield
 
 
 class Bar:

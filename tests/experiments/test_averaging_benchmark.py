@@ -100,5 +100,7 @@ def test_the_figure_draws_the_updates(results):
   axes = figure.Figure().subplots()
   averaging_speed.draw(averaging_speed.table(results), axes)
   axes.figure.draw_without_rendering()
-  labels = [text.get_text() for text in axes.get_legend().get_texts()]
+  (legend,) = axes.figure.legends
+  *labels, limit = [text.get_text() for text in legend.get_texts()]
   assert labels == [*methods.ours(), *methods.by_hand()]
+  assert limit == 'asked for: at most 1.2'

@@ -181,6 +181,10 @@ def test_the_drawing_has_a_line_for_each_method():
   forgetting.draw(forgetting.table([stored(0, 0.0), stored(1, 0.1)]), axes)
   axes.figure.draw_without_rendering()
   labels = [t.get_text() for t in axes.get_legend().get_texts()]
-  assert labels == ['sequential', 'BaM linear']
-  np.testing.assert_allclose(axes.lines[1].get_xdata(), [0.15, 0.3, 0.9])
-  np.testing.assert_allclose(axes.lines[0].get_ydata(), [0.15, 0.35])
+  assert labels == ['sequential', 'branch and merge, linear']
+  sequential, merged = (line.get_xydata() for line in axes.lines)
+  np.testing.assert_allclose(merged[:, 0], [0.15, 0.3, 0.9])
+  np.testing.assert_allclose(sequential[:, 1], [0.15, 0.35])
+  _, bars = axes.containers[0].lines[2]
+  (_, low), (_, high) = bars.get_segments()[0]
+  np.testing.assert_allclose((low, high), (0.1, 0.2))

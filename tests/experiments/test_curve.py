@@ -10,6 +10,7 @@ from matplotlib import figure
 from experiments import connections
 from experiments import curve as study
 from experiments.figures import paths as figures
+from experiments.figures import series
 from experiments.tasks import temperature
 from paramspace import probes
 from paramspace.launch import errors
@@ -123,7 +124,7 @@ def test_calibration_changes_no_answer_and_lowers_no_other_loss():
   logits = {n: jnp.asarray(draw.normal(size=(50, 3)) * 9) for n in ('test',)}
   labels = {'test': draw.integers(3, size=50)}
   both = [{**x, 'held_out': x['test']} for x in (logits, labels)]
-  found = temperature.scores(*both)
+  found = jax.jit(temperature.scores)(*both)
   assert found['test_calibrated_loss'] < found['test_loss']
   hits = np.mean(logits['test'].argmax(-1) == labels['test'])
   assert float(found['test_accuracy']) == pytest.approx(hits)
@@ -167,13 +168,33 @@ def test_the_summary_finds_the_barriers_that_were_planted():
   np.testing.assert_allclose(found['new/ends_loss'][0], 0.5)
 
 
-def test_draws_a_line_for_each_way_and_calibrated_ones():
+def test_the_bounds_of_a_path_are_its_lowest_and_highest_pair():
+  (line, *_) = figures.table(results())
+  middles = [
+    series.split(line[f'test_loss{end}'])[2] for end in ('', '_low', '_high')
+  ]
+  np.testing.assert_allclose(middles, (0.8, 0.7, 0.9), rtol=1e-4)
+
+
+def test_new_statistics_are_dashed_in_the_colour_of_their_way():
+  found = results()
+  for entry in found:
+    entry['result']['paths']['new_reset'] = planted(0.2)
+  axes = figure.Figure(layout='constrained').subplots()
+  whole = axes.figure
+  figures.draw(figures.table(found), axes)
+  *_, new, reset = whole.axes[0].lines
+  assert new.get_color() == reset.get_color()
+  assert (new.get_linestyle(), reset.get_linestyle()) == ('-', '--')
+  assert reset.get_label() == 'new, statistics reset: 0.20'
+
+
+def test_draws_a_line_for_each_way_on_each_panel():
   axes = figure.Figure(layout='constrained').subplots()
   whole = axes.figure
   figures.draw(figures.table(results()), axes)
   whole.draw_without_rendering()
-  losses, accuracies = whole.axes
-  assert len(losses.lines) == 2 * 3 and len(accuracies.lines) == 3
+  assert [len(panel.lines) for panel in whole.axes] == [3, 3, 3]
   (legend,) = whole.legends
   labels = [text.get_text() for text in legend.get_texts()]
   assert labels == ['line: 0.30', 'Bezier curve: 0.00', 'new: 0.10']

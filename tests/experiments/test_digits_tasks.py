@@ -252,8 +252,9 @@ def test_draws_a_line_for_each_method_and_a_point_for_each_subset():
   whole = axes.figure
   figures.draw(figures.table([planted(0), planted(1)]), axes)
   whole.draw_without_rendering()
-  left, right = whole.axes
-  labels = [t.get_text() for t in left.get_legend().get_texts()]
+  right = whole.axes[1]
+  (legend,) = whole.legends
+  labels = [t.get_text() for t in legend.get_texts()]
   assert [x.split(':')[0] for x in labels] == [
     'task arithmetic',
     'pretrained',

@@ -250,7 +250,7 @@ def test_draws_results_and_what_diverged():
   figures.draw(rows, axes)
   axes.figure.draw_without_rendering()
   ticks = [t.get_text() for t in axes.get_xticklabels()]
-  assert ticks == ['plain', 'equal,\nshare rate 0.1', 'equal,\nshare rate 0.5']
+  assert ticks == ['plain', 'equal,\n0.1', 'equal,\n0.5']
   assert np.isnan(figures.summary(lost)['equal_share_rate_0.5_gain'][0])
 
 

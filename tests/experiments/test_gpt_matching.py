@@ -130,7 +130,8 @@ def test_a_pair_is_trained_matched_and_measured(tmp_path):
   run = runs.Run(runs.directory(tmp_path, point), point.config)
   found = studies.load(one.study).run(point.config, run)
   assert found['status'] == 'done'
-  assert set(found['paths']) == set(_ways.WAYS)
+  repaired = {f'{name}_repaired' for name in _ways.REPAIRED}
+  assert set(found['paths']) == {*_ways.WAYS, *repaired}
   ends = [path['values']['test_loss'] for path in found['paths'].values()]
   for path in ends[1:]:
     np.testing.assert_allclose(path[::2], ends[0][::2], rtol=1e-3)

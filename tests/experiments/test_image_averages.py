@@ -207,9 +207,13 @@ def test_the_figure_has_a_row_for_each_kind_and_its_gain(calm):
 
 
 def test_the_figure_draws_the_kinds_and_the_control(calm):
-  axes = figure.Figure().subplots()
+  axes = figure.Figure(layout='constrained').subplots()
+  whole = axes.figure
   swa.draw(swa.table(results(calm)), axes)
-  axes.figure.draw_without_rendering()
-  labels = [text.get_text() for text in axes.get_legend().get_texts()]
+  whole.draw_without_rendering()
+  (legend,) = whole.legends
+  labels = [text.get_text() for text in legend.get_texts()]
   assert len(labels) == len(study.ALONG) + 1
-  assert labels[-1] == 'last; rate to zero'
+  assert labels[-1] == 'last; linear rate to zero'
+  ends = [text.get_text() for text in whole.axes[1].get_yticklabels()]
+  assert len(ends) == len(swa.KINDS) + 1 and set(labels) < set(ends)

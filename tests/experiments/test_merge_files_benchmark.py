@@ -101,7 +101,8 @@ def test_the_figure_has_the_seconds_that_there_are(results):
   axes = figure.Figure().subplots()
   merge_files_speed.draw(merge_files_speed.table(results), axes)
   axes.figure.draw_without_rendering()
-  labels = [text.get_text() for text in axes.get_legend().get_texts()]
+  (legend,) = axes.figure.legends
+  labels = [text.get_text() for text in legend.get_texts()]
   assert labels == ['ours', '`cat` of the inputs']
 
 

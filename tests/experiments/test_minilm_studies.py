@@ -39,8 +39,7 @@ def measured(tiny_sentences, workdir):
   def measure(name, **changes):
     module = configs.load(ROOT / f'{name}.py')
     config = module.get_config('smoke').lock()
-    short = {f'tasks.{task}.length': 16 for task in config.tasks}
-    point = points.point(configs.override(config, short | changes))
+    point = points.point(configs.override(config, changes))
     run = runs.Run(runs.directory(workdir, point), point.config)
     result = studies.load(config.study).run(point.config, run)
     return {'config': dict(point.flat), 'status': 'done', 'result': result}

@@ -218,7 +218,7 @@ def test_the_edges_of_the_triangle_are_the_lines(measured):
     'none+reset',
     'weight_matching',
   ]
-  assert len(whole.axes) == 2 + 1 + 1  # Triangles, R, and the colours.
+  assert len(whole.axes) == 2 + 1 + 2  # Triangles, the colours, and bars.
   summary = mode_connectivity_three.summary([reset, found, plain])
   value, low, high = summary['weight_matching/bc_loss']
   assert low == value == high == pytest.approx(line['test_loss'])
@@ -324,6 +324,8 @@ def test_the_table_has_the_means_over_pairs():
   np.testing.assert_allclose(rows[2]['test_loss_chord'], 0.21)
   np.testing.assert_allclose(rows[2]['test_accuracy_middle'], 0.31)
   np.testing.assert_allclose(rows[2]['distance_ratio'], 0.8)
+  assert rows[2]['test_loss_curve_low'] == '0.1 0.3 0.1'
+  assert rows[2]['test_loss_curve_high'] == '0.1 0.32 0.1'
   summary = figures.summary(RESULTS)
   np.testing.assert_allclose(
     summary['3x16/none+reset/calibrated_loss'], (0.61, 0.6, 0.62)
@@ -339,8 +341,11 @@ def test_every_way_has_a_line_in_each_panel():
   assert 'not permuted, statistics reset' in [
     text.get_text() for text in legend.get_texts()
   ]
-  # A line and a mark for each shape, and in the second REPAIR's three.
   _, whole = drawn(mode_connectivity_width, RESULTS)
-  assert [len(place.lines) for place in whole.axes] == [ways * 3] * 3
+  assert [len(place.lines) for place in whole.axes] == [ways] * 3
+  # And REPAIR's three.
   _, whole = drawn(mode_connectivity_depth, RESULTS)
-  assert [len(place.lines) for place in whole.axes] == [ways * 3 + 3] * 2
+  accuracies, errors_there = whole.axes
+  assert len(accuracies.lines) == len(errors_there.lines) == ways + 3
+  for right, wrong in zip(accuracies.lines, errors_there.lines, strict=True):
+    np.testing.assert_allclose(right.get_ydata() + wrong.get_ydata(), 1)

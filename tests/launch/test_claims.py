@@ -41,6 +41,13 @@ def test_a_claim_without_a_number_of_the_papers_names_its_source():
   assert line.endswith('holds; (Li et al. 2018, Fig. 2)')
 
 
+def test_what_a_claim_needs_excuses_only_what_is_not_measured():
+  claim = CLAIM._replace(needs='a peer')
+  assert claims.unmeasured(claim, {'d': 0.0}) == ''
+  assert claims.unmeasured(claim, {'e': 1.0}).endswith('needs a peer')
+  assert claims.unmeasured(CLAIM, {'e': 1.0}) == ''
+
+
 def test_a_quantity_that_is_not_measured_names_the_nearest():
   with pytest.raises(errors.UsageError, match="'d_in'; did you mean 'd_int'"):
     claims.check(CLAIM._replace(quantity='d_in'), {'d_int': 1.0})

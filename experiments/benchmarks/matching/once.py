@@ -10,6 +10,8 @@ from experiments.benchmarks.matching import resnet
 from paramspace import matching
 from paramspace import symmetry
 
+OURS = {'ours': ('growth', 'identity'), 'outwards': ('outwards',)}
+
 
 def measure(
   matcher: str,
@@ -22,7 +24,7 @@ def measure(
   """Times a matcher.
 
   Args:
-    matcher: 'ours' or 'peer'.
+    matcher: 'ours', 'outwards', which is ours by that start alone, or 'peer'.
     width: Of the ResNet-20.
     stages: Of it.
     signal: Of the planted pair.
@@ -39,8 +41,10 @@ def measure(
     pair = resnet.planted(spec, signal, 1000 * seed + call)
     jax.block_until_ready((pair.a, pair.b))
     began = time.perf_counter()
-    if matcher == 'ours':
-      match = matching.weight_matching(key, spec, pair.a, pair.b)
+    if matcher in OURS:
+      match = matching.weight_matching(
+        key, spec, pair.a, pair.b, starts=OURS[matcher]
+      )
       element, parts = match.element, dict(match.seconds)
     else:
       element, parts = peer.weight_matching(key, spec, pair.a, pair.b)[0], {}

@@ -48,6 +48,7 @@ def kind(finding: findings.Finding) -> str:
 def verdict(finding: findings.Finding) -> str:
   """Returns whether a claim holds, and how far the paper's number is."""
   word = 'holds' if finding.holds else 'does not hold'
+  word = 'not measured' if finding.value is None else word
   badge = (
     f'<span class="badge {"yes" if finding.holds else "no"}">'
     f'<span aria-hidden="true">{_MARKS[finding.holds]}</span> {word}</span>'
@@ -59,7 +60,8 @@ def beside(finding: findings.Finding) -> str:
   """Says how the measurement is beside the paper's number."""
   paper = finding.claim.paper
   if finding.value is None:
-    return 'not measured'
+    needs = finding.claim.needs
+    return f'needs {needs}' if needs else ''
   if finding.agrees is None:
     return ''
   if finding.agrees:
