@@ -40,7 +40,7 @@ def get_config(scale: str = 'laptop') -> ml_collections.ConfigDict:
     validation=20 if smoke else 64,
     test=20 if smoke else 256,
   )
-  steps = lambda laptop: {'smoke': 3, 'laptop': laptop, 'paper': 3_000}[scale]
+  steps = lambda laptop: 3_000 if scale == 'paper' else laptop
   config.tasks = dict(
     sst2=dict(length=40, steps=steps(150)),
     cola=dict(length=20, steps=steps(400)),
@@ -49,9 +49,11 @@ def get_config(scale: str = 'laptop') -> ml_collections.ConfigDict:
     subj=dict(length=40, steps=steps(100)),
     mr=dict(length=40, steps=steps(150)),
   )
+  if smoke:
+    config.tasks = {n: dict(length=16, steps=3) for n in ('trec', 'mr', 'subj')}
   config.finetuning = dict(
     model='all-MiniLM-L6-v2',
-    trained='params/block_.*',
+    trained='params/block_0.*' if smoke else 'params/block_.*',
     examples=dict(
       train=40 if smoke else None,
       validation=20 if smoke else 128,

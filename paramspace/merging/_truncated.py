@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-import scipy.linalg
 
 from paramspace.files import disk
 
@@ -87,6 +86,8 @@ def factors(parts: Parts, shape: tuple[int, int], rank: int) -> Factors:
   References:
     Eckart and Young, 1936, https://doi.org/10.1007/BF02288367.
   """
+  import scipy.linalg  # A fifth of a second, which no merge should wait for.
+
   rows, columns = shape
   gram = np.zeros((columns, columns))
   for part in parts():
