@@ -8,6 +8,7 @@ from experiments.readme import _results
 
 Summary = Mapping[str, Any]
 WIDTHS = (1, 4, 8)
+STARTS = {'': '', 'unlike/': ', nothing in common'}
 
 
 def planted() -> str:
@@ -44,12 +45,15 @@ def times() -> str:
   rows = []
   for width in sorted(set(widths), key=int):
     row = {'ResNet-20 at width': width}
-    for start, title in (('', ''), ('unlike/', ', nothing in common')):
+    for start, title in STARTS.items():
       for kind in ('cold', 'warm'):
         at, row[kind + title] = f'{width}/{start}{kind}', ''
         if at in found:
           ratio = found[f'{at}/time']
           row[kind + title] = f'{found[at]:.2f} s, **{ratio:.2f}**'
+    quick = f'{width}/unlike/outwards/warm/time'
+    share = f'**{found[quick]:.2f}**' if quick in found else ''
+    row["warm, the same, `starts=('outwards',)`"] = share
     rows.append(row)
   return _results.markdown(rows)
 
