@@ -10,8 +10,8 @@ from matplotlib import axes as mpl_axes
 from matplotlib import ticker
 
 from experiments.figures import bootstrap
-from experiments.figures import mode_connectivity
 from experiments.figures import series
+from experiments.figures import style
 
 COLUMNS = ('pair', 'ab_loss', 'ac_loss', 'bc_loss', 'distance_ratio')
 LINES = ('ab', 'ac', 'bc')
@@ -83,7 +83,7 @@ def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
     rows: As returned by `table`.
     axes: Where to draw; it is replaced.
   """
-  places = mode_connectivity.panels(axes, len(rows))
+  places = style.panels(axes, len(rows))
   losses = np.concatenate([series.split(row['loss']) for row in rows])
   # What is far from all three would take most of the colours.
   high = max(np.quantile(losses, 0.9), losses.min() * 2)

@@ -150,7 +150,7 @@ def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
   """
   widths = sorted({row['width'] for row in rows})
   shown = sorted({widths[0], widths[-1]})
-  *places, last = mode_connectivity.panels(axes, len(shown) + 1)
+  *places, last = style.panels(axes, len(shown) + 1)
   for width, place in zip(shown, places, strict=True):
     own = [row for row in rows if row['width'] == width]
     for (*_, way), group in _groups(own).items():
@@ -162,7 +162,7 @@ def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
     place.set_title(f'width {width}: D = {own[0]["D"]:,}')
   places[0].set_ylabel('lowest accuracy on the way / of the networks')
   _draw_dimensions(rows, last)
-  mode_connectivity.below(last, columns=5)
+  style.below(last, columns=5)
 
 
 def _draw_curve(

@@ -12,6 +12,7 @@ from matplotlib import ticker
 from experiments.figures import bootstrap
 from experiments.figures import mode_connectivity
 from experiments.figures import series
+from experiments.figures import style
 
 COLUMNS = ('own', 'way', 'recipe', 'n', 'accuracy', 'scale', 'ensemble')
 TOGETHER = 'together'  # Before the way of those that begin with one network.
@@ -110,7 +111,7 @@ def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
   shares = sorted({row['own'] for row in rows})
   errors = [1 - row[x] for row in rows for x in ('accuracy', 'ensemble')]
   least = min(x for x in errors if x > 0)  # No logarithm has a 0.
-  places = mode_connectivity.panels(axes, len(recipes))
+  places = style.panels(axes, len(recipes))
   for recipe, place in zip(recipes, places, strict=True):
     own = [row for row in rows if row['recipe'] == recipe]
     for way in dict.fromkeys(row['way'] for row in own):
@@ -125,7 +126,7 @@ def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
     place.set_xlabel('of the images, those of own classes')
     place.set_title(TITLES.get(recipe, recipe))
   places[0].set_ylabel('test error over all classes')
-  mode_connectivity.below(places[0])
+  style.below(places[0])
 
 
 # What is not merged, and as what it is drawn.

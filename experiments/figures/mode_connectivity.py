@@ -170,7 +170,7 @@ def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
     rows: As returned by `table`, of one shape.
     axes: Where to draw; it is replaced.
   """
-  places = panels(axes, len(_PANELS))
+  places = style.panels(axes, len(_PANELS))
   for (metric, title), place in zip(_PANELS.items(), places, strict=True):
     for row in rows:
       about = look(row['way'])
@@ -189,7 +189,7 @@ def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
       style.log_where_wide(place.yaxis)
     place.set_xlabel(POSITION)
     place.set_title(title)
-  below(places[0], title=pairs_title(rows))
+  style.below(places[0], title=pairs_title(rows))
 
 
 def pairs_title(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -222,7 +222,3 @@ def draw_means(
     ends = [y.min() for y in pairs], [y.max() for y in pairs]
     style.band(axes, x, *ends, about['color'])
     axes.plot(x, [y.mean() for y in pairs], marker='.', **about)
-
-
-panels = style.panels
-below = style.below

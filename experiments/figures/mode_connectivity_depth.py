@@ -39,7 +39,7 @@ def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
     rows: As returned by `table`, of one width.
     axes: Where to draw; it is replaced.
   """
-  left, right = mode_connectivity.panels(axes, 2, (4.8, 4.8))
+  left, right = style.panels(axes, 2, (4.8, 4.8))
   for place, change in ((left, np.asarray), (right, _error)):
     mode_connectivity.draw_means(
       rows, place, 'depth', 'test_accuracy_middle', change
@@ -56,9 +56,7 @@ def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
   left.set_title('test accuracy at the midpoint')
   right.set_title('test error at the midpoint')
   style.log_ticks(right.yaxis)
-  mode_connectivity.below(
-    left, columns=2, title=mode_connectivity.pairs_title(rows)
-  )
+  style.below(left, columns=2, title=mode_connectivity.pairs_title(rows))
 
 
 def _error(accuracy: np.ndarray) -> np.ndarray:

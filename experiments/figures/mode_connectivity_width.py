@@ -28,7 +28,7 @@ def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
     rows: As returned by `table`, of one depth.
     axes: Where to draw; it is replaced.
   """
-  places = mode_connectivity.panels(axes, len(_PANELS))
+  places = style.panels(axes, len(_PANELS))
   widths = sorted({row['width'] for row in rows})
   for (metric, title), place in zip(_PANELS.items(), places, strict=True):
     mode_connectivity.draw_means(rows, place, 'width', f'{metric}_chord')
@@ -36,4 +36,4 @@ def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
     place.xaxis.set_major_locator(ticker.FixedLocator(widths))
     place.xaxis.set_minor_locator(ticker.NullLocator())
     place.set_title(title)
-  mode_connectivity.below(places[0], title=mode_connectivity.pairs_title(rows))
+  style.below(places[0], title=mode_connectivity.pairs_title(rows))

@@ -10,7 +10,6 @@ from matplotlib import axes as mpl_axes
 from matplotlib import ticker
 
 from experiments.figures import bootstrap
-from experiments.figures import mode_connectivity
 from experiments.figures import series
 from experiments.figures import style
 
@@ -105,7 +104,7 @@ def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
     rows: As returned by `table`.
     axes: Where to draw; it is replaced.
   """
-  places = mode_connectivity.panels(axes, len(_PANELS))
+  places = style.panels(axes, len(_PANELS))
   densities = sorted({row['density'] for row in rows}, reverse=True)
   for (field, title), place in zip(_PANELS.items(), places, strict=True):
     for i, density in enumerate(densities):
@@ -133,4 +132,4 @@ def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
     place.set_title(title)
   places[0].plot([], [], ':', color=style.GREY, label='random signs')
   places[0].set_ylabel('share whose signs conflict')
-  mode_connectivity.below(places[0], columns=5)
+  style.below(places[0], columns=5)

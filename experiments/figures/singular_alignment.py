@@ -126,7 +126,7 @@ def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
     rows: As returned by `table`.
     axes: Where to draw; it is replaced.
   """
-  first, second, last = mode_connectivity.panels(axes, 3)
+  first, second, last = style.panels(axes, 3)
   ways = [row for row in rows if row['way'] != VALUES]
   for name in dict.fromkeys(row['way'] for row in ways):
     _draw_way([row for row in ways if row['way'] == name], first)

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import ml_collections
 import optax
 
+from experiments import tasks
 from experiments.mode_connectivity import _networks
 from experiments.training import loop
 from paramspace import base
@@ -86,31 +87,58 @@ def run(config: Config, run: Any) -> dict[str, Any]:
   """
   with errors.usage():
     network = _networks.make(config)
-    task = network.task
-    count = len(task.train.labels)
-    if not 1 <= config.batch_size <= count:
-      raise ValueError(
-        f'`training.batch_size` must lie between 1 and {count}, got '
-        f'{config.batch_size}.'
-      )
-  optimizer, train = _program(task.loss, config.learning_rate)
-  key = jax.random.key(config.seed)
-  params = jax.jit(task.init)(key)
+  initial = jax.jit(network.task.init)(jax.random.key(config.seed))
+  what = f'{network.task.name}, seed {config.seed}'
+  return train(
+    config, run, network, network.task.train, initial, config.seed, what
+  )
+
+
+def train(
+  config: Config,
+  run: Any,
+  network: _networks.Network,
+  split: tasks.Split,
+  initial: base.Params,
+  order: int,
+  what: str,
+) -> dict[str, Any]:
+  """Trains a network on a split, and keeps it.
+
+  Args:
+    config: The rate, the batch size and the epochs, and when to log and save.
+    run: A `launch.run.Run`.
+    network: The network.
+    split: What it is trained on.
+    initial: What it begins with.
+    order: The seed of the order of the batches.
+    what: What is trained, for the progress bar.
+
+  Returns:
+    As `run`.
+  """
+  task, count = network.task, len(split.labels)
+  if not 1 <= config.batch_size <= count:
+    raise errors.UsageError(
+      f'`training.batch_size` must lie between 1 and {count}, got '
+      f'{config.batch_size}.'
+    )
+  optimizer, steps = _program(task.loss, config.learning_rate)
 
   def advance(fit, first, last):
-    batches = loop.batches(config.seed, first, last, count, config.batch_size)
-    fit, loss = train(fit, batches, task.train)
+    batches = loop.batches(order, first, last, count, config.batch_size)
+    fit, loss = steps(fit, batches, split)
     return fit, {'train_loss': loss}
 
   fit = loop.train(
     run,
-    Fit(params, optimizer.init(params)),
+    Fit(initial, optimizer.init(initial)),
     loop.epochs(
       config.epochs, count // config.batch_size, config.execution.log_every
     ),
     advance,
     checkpoint_seconds=config.execution.checkpoint_seconds,
-    description=f'{task.name}, seed {config.seed}',
+    description=what,
     show=lambda metrics: {'train_loss': float(metrics['train_loss'])},
   )
   run.save(PARAMS, fit.params)
