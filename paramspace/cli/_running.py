@@ -152,7 +152,8 @@ def _add(subparsers: argparse.Action, verb: _parsing.Verb) -> None:
     '--results' if verb is figure else '--workdir',
     dest='workdir',
     metavar='DIR',
-    help='default: runs/<folder of CONFIG>/<name of CONFIG>/SCALE'
+    help='default: runs/<folder of CONFIG>/<name of CONFIG>/SCALE, or, where '
+    'the config names what it has SHARED with others, runs/<SHARED>/SCALE'
     + ('; of several, each has its own below DIR' * (verb is reproduce)),
   )
   if verb is run:
