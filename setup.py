@@ -66,5 +66,5 @@ setuptools.setup(
     'cuda': ['jax[cuda12]>=0.10'],
     'tpu': ['jax[tpu]>=0.10'],
   },
-  entry_points={'console_scripts': ['paramspace = paramspace.cli:main']},
+  entry_points={'console_scripts': ['paramspace = paramspace.cli:command']},
 )

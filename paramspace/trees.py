@@ -141,7 +141,12 @@ def key_for(key: base.PRNGKey, name: str) -> base.PRNGKey:
   Adding or reordering leaves does not change the keys of the others. CRC-32,
   because Python's `hash(str)` differs between processes.
   """
-  return jax.random.fold_in(key, zlib.crc32(name.encode()))
+  return jax.random.fold_in(key, tag(name))
+
+
+def tag(name: str) -> np.uint32:
+  """Returns the number by which `key_for` folds a name into a key."""
+  return np.uint32(zlib.crc32(name.encode()))
 
 
 def widen(x: jax.Array) -> jax.Array:

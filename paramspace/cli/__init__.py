@@ -4,17 +4,19 @@ import argparse
 import shlex
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from paramspace.cli import _extracting
 from paramspace.cli import _looking
 from paramspace.cli import _merging
 from paramspace.cli import _parsing
+from paramspace.cli import _process
 from paramspace.cli import _reporting
 from paramspace.cli import _running
 from paramspace.cli import _searching
 from paramspace.launch import errors
 
-__all__ = ['main']
+__all__ = ['command', 'main']
 
 _EXAMPLES = """\
 examples:
@@ -29,6 +31,13 @@ A command that was stopped continues when it is started again.
 exit codes: 0 done, 1 failed or a claim does not hold, 2 the config or the call
 is wrong, 3 diverged, 4 a checkpoint is corrupt, 42 stopped and saved.
 """
+
+
+def command() -> NoReturn:
+  """Runs the command that the process was started with, and ends it."""
+  code = main()
+  _process.leave()
+  sys.exit(code)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -4,16 +4,19 @@ import argparse
 
 from paramspace.cli import _bytes
 from paramspace.cli import _parsing
+from paramspace.cli import _process
 from paramspace.cli import _writing
 from paramspace.launch import errors
 
 
 def extract(options: argparse.Namespace) -> int:
   """Writes what a model adds to its base as a LoRA adapter of PEFT."""
-  from paramspace import merging
-  from paramspace.files import lazy
-  from paramspace.launch import terminal
+  with _process.importing():
+    from paramspace import merging
+    from paramspace.files import lazy
+    from paramspace.launch import terminal
 
+  _process.keep_memory()
   with _writing.usage():
     total = sum(lazy.open(p).nbytes for p in (options.base, options.tuned))
     shown = terminal.interactive()

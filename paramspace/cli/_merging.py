@@ -6,16 +6,19 @@ from typing import Any
 
 from paramspace.cli import _bytes
 from paramspace.cli import _parsing
+from paramspace.cli import _process
 from paramspace.cli import _writing
 from paramspace.launch import errors
 
 
 def merge(options: argparse.Namespace) -> int:
   """Merges models on disk by a recipe file, of ours or of mergekit's."""
-  from paramspace.launch import compilation
-  from paramspace.launch import terminal
-  from paramspace.merging import recipe_files
+  with _process.importing():
+    from paramspace.launch import compilation
+    from paramspace.launch import terminal
+    from paramspace.merging import recipe_files
 
+  _process.keep_memory()
   compilation.enable()
   with _writing.usage():
     page = recipe_files.read(options.recipe, options.seed)

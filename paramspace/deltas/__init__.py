@@ -21,6 +21,7 @@ from paramspace.deltas._learn_mask import LearnedMask
 from paramspace.deltas._lost import Loss
 from paramspace.deltas._lost import Lost
 from paramspace.deltas._lost import lost
+from paramspace.deltas._lost import lost_in
 from paramspace.deltas._low_rank import low_rank
 from paramspace.deltas._magprune import magprune
 from paramspace.deltas._mask import mask
@@ -53,6 +54,7 @@ __all__ = (
   'keep',
   'learn_mask',
   'lost',
+  'lost_in',
   'low_rank',
   'magprune',
   'mask',

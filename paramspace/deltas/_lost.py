@@ -67,10 +67,39 @@ def lost(
     >>> float(deltas.lost(base, delta).total.unchanged)
     0.5
   """
-  summed = _arithmetic.add(base, delta, scale, out_dtype, rounding, key)
-  out, wanted = trees.floating(summed), trees.floating(delta)
+  out = _arithmetic.add(base, delta, scale, out_dtype, rounding, key)
+  return lost_in(out, base, delta, scale)
+
+
+def lost_in(
+  out: types.Params,
+  base: types.Params,
+  delta: types.Params,
+  scale: _arithmetic.Scalar = 1.0,
+) -> Lost:
+  """Reports what a sum that is already there has lost of the delta.
+
+  Args:
+    out: What `add` has made of the others.
+    base: As in `lost`.
+    delta: As in `lost`.
+    scale: As in `lost`.
+
+  Returns:
+    The report.
+
+  Example:
+    >>> import jax.numpy as jnp
+    >>> from paramspace import deltas
+    >>> base = {'w': jnp.ones(2, jnp.bfloat16)}
+    >>> delta = {'w': jnp.array([0.5, 0.001])}
+    >>> out = deltas.add(base, delta)
+    >>> float(deltas.lost_in(out, base, delta).total.unchanged)
+    0.5
+  """
+  summed, wanted = trees.floating(out), trees.floating(delta)
   sums = {
-    name: _sums(x, wanted[name], scale, out[name])
+    name: _sums(x, wanted[name], scale, summed[name])
     for name, x in trees.floating(base).items()
   }
   total = jax.tree.map(lambda *xs: sum(xs), *sums.values())

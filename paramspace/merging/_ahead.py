@@ -10,30 +10,35 @@ from typing import Any
 from typing import TypeVar
 
 Item = TypeVar('Item')
+Spread = Callable[..., Iterable[Any]]  # As `map`, perhaps several at a time.
 READERS = 2
 
 
 def read(
   items: Iterable[Item],
-  load: Callable[[Item], Any],
+  load: Callable[[Item, Spread], Any],
   size: Callable[[Item], int],
   room: int,
 ) -> Iterator[tuple[Item, Any]]:
   """Yields items with what was loaded for them, in their order.
 
   Threads load the next ones, while no more than `room` bytes are loaded; the
-  next one alone may be larger than that.
+  next one alone may be larger than that. Then the threads share its parts: a
+  `load` does what it can at once by the `map` that it is given.
   """
   waiting = collections.deque(items)
   loading = collections.deque()
-  with futures.ThreadPoolExecutor(READERS) as pool:
+  with (
+    futures.ThreadPoolExecutor(READERS) as parts,
+    futures.ThreadPoolExecutor(READERS) as pool,
+  ):
     try:
       held = 0
       while waiting or loading:
         while waiting and (not loading or held + size(waiting[0]) <= room):
           item = waiting.popleft()
           held += size(item)
-          loading.append((item, pool.submit(load, item)))
+          loading.append((item, pool.submit(load, item, parts.map)))
         item, loaded = loading.popleft()
         found = loaded.result()
         del loaded

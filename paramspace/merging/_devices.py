@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from paramspace import sharding
@@ -25,7 +24,7 @@ _COPIES = 3  # Of all models in float32: what a leaf takes while it is merged.
 def on_default(name: str, values: np.ndarray) -> jax.Array:
   """Puts a leaf where JAX puts all; on CPU it is not copied."""
   del name
-  return jnp.asarray(values)
+  return jax.device_put(values, may_alias=True)
 
 
 def chosen(devices: Sequence[jax.Device] | None) -> tuple[jax.Device, ...]:

@@ -9,7 +9,6 @@ import numpy as np
 
 from paramspace import deltas
 from paramspace.deltas import order
-from paramspace.merging import _models
 from paramspace.merging import _passes
 from paramspace.merging import _program
 
@@ -73,9 +72,11 @@ def _look_once(job: _passes.Job) -> _passes.Known | None:
   ]
   del drawn
 
-  def count(name: str, read: _models.Read) -> list[order.Counts]:
-    pairs = zip(read.tuned, guesses, strict=True)
-    return [order.count(read.base, x, guess) for x, guess in pairs]
+  def count(
+    name: str, model: int, base: np.ndarray, tuned: np.ndarray
+  ) -> order.Counts:
+    del name
+    return order.count(base, tuned, guesses[model])
 
   found, seen = [{} for _ in guesses], _Seen(job.late)
   for leaf in _passes.leaves(job, job.models.floating, count, first=True):
@@ -119,9 +120,9 @@ def _look_at_models(
     for m, each in enumerate(looks):
       if each is not None:
         own = _passes.own(known[m], name, at)
-        key = _passes.key_of(job, m, name)
+        draw = _passes.draw(job, m, name)
         tuned = job.place(name, leaf.read.tuned[m])
-        found = _program.look_at_model(each, at, own, key, base, tuned)
+        found = _program.look_at_model(each, at, own, draw, base, tuned)
         seen[m].add(name, at, found)
     del base, leaf
   return [s.conclude(k) for s, k in zip(seen, known, strict=True)]

@@ -16,11 +16,12 @@ from paramspace.files import adapters
 from paramspace.files import bits
 from paramspace.files import disk
 from paramspace.files import lazy
+from paramspace.merging import _ahead
 from paramspace.merging import _inputs
 from paramspace.merging import _vocabulary
 
 Path = str | pathlib.Path | disk.Tree | Any  # A tree in memory, too.
-PIECE = 1 << 16  # Values that are looked at at once.
+PIECE = 1 << 18  # Values that are looked at at once.
 LIMIT = 1 << 31  # Values of a leaf: devices count them in int32.
 
 
@@ -33,6 +34,7 @@ class Models(NamedTuple):
     names: Their names.
     statistics: What is known of each, on disk; empty if nothing was given.
     reads_base: Whether the values of the base count for anything.
+    floating: The leaves that are merged, in the order of the base's files.
     vocabulary: The rows that embeddings were brought to; None if they had them.
   """
 
@@ -41,13 +43,8 @@ class Models(NamedTuple):
   names: list[str]
   statistics: list[disk.Tree]
   reads_base: bool
+  floating: dict[str, disk.Leaf]
   vocabulary: int | None = None
-
-  @property
-  def floating(self) -> dict[str, disk.Leaf]:
-    """The leaves that are merged, in the order of the base's files."""
-    leaves = self.base.leaves.items()
-    return {n: x for n, x in leaves if trees.is_floating(_shape(x))}
 
   @property
   def size(self) -> int:
@@ -122,10 +119,14 @@ def open(
       trees.check_shapes(_shapes(known[0]), _shapes(tree), what)
       _check_known(tree, trunk)
   reads_base = combine.origin == 'base'
-  return Models(trunk, opened, names, known, reads_base, rows)
+  leaves = trunk.leaves.items()
+  floating = {n: x for n, x in leaves if trees.is_floating(_shape(x))}
+  return Models(trunk, opened, names, known, reads_base, floating, rows)
 
 
-def read(models: Models, name: str, digest: bool, look: bool) -> Read:
+def read(
+  models: Models, name: str, digest: bool, look: bool, spread: _ahead.Spread
+) -> Read:
   """Reads one leaf of all models.
 
   Args:
@@ -133,19 +134,27 @@ def read(models: Models, name: str, digest: bool, look: bool) -> Read:
     name: The leaf.
     digest: Whether to take digests.
     look: Whether to look for values that are not finite.
+    spread: Runs a function on the base, and on each model.
 
   Raises:
     ValueError: If there is one; names the file and the leaf.
   """
-  found, digests = [], {}
-  for who, leaf in models.parts(name):
+
+  def load(part: tuple[str, disk.Leaf]) -> tuple[np.ndarray, str]:
+    who, leaf = part
     values = disk.copy(leaf.view())
     if look:
       check_finite(values, f'leaf {name!r} of {who}, in {leaf.file},')
-    if digest:
-      content = bits.to_bytes(values)
-      digests[who] = hashlib.sha256(content).hexdigest()
-    found.append(values)
+    content = bits.to_bytes(values) if digest else b''
+    return values, hashlib.sha256(content).hexdigest()
+
+  parts = models.parts(name)
+  loaded = list(spread(load, parts))
+  found = [values for values, _ in loaded]
+  digests = {}
+  if digest:
+    pairs = zip(parts, loaded, strict=True)
+    digests = {who: text for (who, _), (_, text) in pairs}
   if len({x.dtype for x in found}) > 1:  # Some are computed, in a wide dtype.
     wide = max((_wide(x.dtype) for x in found), key=lambda t: t.itemsize)
     found = [disk.copy(x, wide) for x in found]

@@ -22,6 +22,7 @@ from paramspace.merging import _models
 from paramspace.merging import _program
 
 Progress = Callable[[int], None]
+Look = Callable[[str, int, np.ndarray, np.ndarray], Any]
 
 
 class Name(str):
@@ -133,7 +134,7 @@ def merge(
   The last two may not be computed yet when they are yielded, unless they are
   so large that the next leaf should not be read before.
   """
-  look = functools.partial(_order, job, known)
+  look = functools.partial(_order, job, known) if job.prunes else None
   for leaf in leaves(job, names, look, digest=True, first=job.passes == 1):
     found = _merge_leaf(job, known, leaf)
     yield leaf.name, leaf.read.digests, *found
@@ -148,10 +149,11 @@ def _merge_leaf(job: Job, known: Known, leaf: Leaf) -> tuple[jax.Array, dict]:
   given, about = inputs(job, prunes, leaf)
   ours = own(known.combine, name, leaf.at)
   dtype = job.out_dtype or job.models.dtype(name)
-  merged, lost = _program.merge_leaf(
+  merged, delta = _program.merge_leaf(
     job.combine, dtype, *given[:3], ours, job.scale, *given[3:]
   )
-  about |= lost
+  if delta is not None:
+    about |= _program.lost(job.combine, given[4], merged, delta, job.scale)
   if known.guessed is not None:
     with_guess = known.guessed, job.combine, *given[:3], ours, *given[3:]
     about['seen'] = _program.look_at_leaf(*with_guess)
@@ -161,14 +163,17 @@ def _merge_leaf(job: Job, known: Known, leaf: Leaf) -> tuple[jax.Array, dict]:
   return merged, about
 
 
-def _order(job: Job, known: Known, name: str, read: _models.Read) -> list[dict]:
-  """Finds what is still unknown of what each prune asks of a leaf."""
-  return [
-    _ordered(prune.order(name), Name(name), read.base, tuned, own)
-    for prune, tuned, own in zip(
-      job.prunes, read.tuned, known.prunes, strict=bool(job.prunes)
-    )
-  ]
+def _order(
+  job: Job,
+  known: Known,
+  name: str,
+  model: int,
+  base: np.ndarray,
+  tuned: np.ndarray,
+) -> dict:
+  """Finds what is still unknown of what a model's prune asks of a leaf."""
+  asked = job.prunes[model].order(name)
+  return _ordered(asked, Name(name), base, tuned, known.prunes[model])
 
 
 def _ordered(
@@ -195,16 +200,20 @@ def _ordered(
 def leaves(
   job: Job,
   names: Iterable[str],
-  look: Callable[[str, _models.Read], list[Any]] | None = None,
+  look: Look | None = None,
   digest: bool = False,
   first: bool = False,
 ) -> Iterator[Leaf]:
   """Reads leaves, and looks at them where they are read."""
   models, ats = job.models, _programs(job)
 
-  def load(name: str) -> Leaf:
-    read = _models.read(models, name, digest, first)
-    return Leaf(name, ats[name], read, look(name, read) if look else [])
+  def load(name: str, spread: _ahead.Spread) -> Leaf:
+    read, found = _models.read(models, name, digest, first, spread), []
+    if look is not None:
+      at = functools.partial(look, name)
+      count = len(read.tuned)
+      found = [*spread(at, range(count), [read.base] * count, read.tuned)]
+    return Leaf(name, ats[name], read, found)
 
   for name, leaf in _ahead.read(names, load, models.nbytes, job.room):
     if leaf.read.statistics is not None:
@@ -240,13 +249,13 @@ def inputs(job: Job, known: Sequence[dict], leaf: Leaf) -> tuple[tuple, dict]:
   parts = [
     own({n: x[n] for n in names} if light else x, name, at) for x in known
   ]
-  keys = [key_of(job, m, name) for m in range(number)]
+  draws = [draw(job, m, name) for m in range(number)]
   models, kept = [], []
   for m in range(number):
     x = job.place(name, read.tuned.pop(0))
     if job.prunes and not light:
       prune = job.prunes[m]
-      x, part = _program.prune_leaf(prune, at, parts[m], keys[m], base, x)
+      x, part = _program.prune_leaf(prune, at, parts[m], draws[m], base, x)
       kept.append(part)
     models.append(x)
   if light and all('kept' in x for x in known):
@@ -254,14 +263,14 @@ def inputs(job: Job, known: Sequence[dict], leaf: Leaf) -> tuple[tuple, dict]:
     kept = [np.float32(x['kept'][name]) / size for x in known]
   about = {'density': kept} if kept else {}
   prunes = tuple(job.prunes) if light else ()
-  pruning = (parts, keys) if light else ()
+  pruning = (parts, draws) if light else ()
   rest = pruning, base, models, job.weights[name], read.statistics
   return (prunes, job.prune is not None, at, *rest), about
 
 
-def key_of(job: Job, model: int, name: str) -> types.PRNGKey:
-  """Returns the key of a leaf of a model."""
-  return trees.key_for(job.keys[model], name)
+def draw(job: Job, model: int, name: str) -> _program.Draw:
+  """Returns what the prune of a model draws of a leaf by."""
+  return _program.Draw(job.keys, np.int32(model), trees.tag(name))
 
 
 def _programs(job: Job) -> dict[str, Name]:

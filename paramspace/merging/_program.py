@@ -4,15 +4,38 @@ import functools
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from paramspace import base as types
 from paramspace import deltas
 from paramspace import trees
 
 Leaves = Mapping[str, jax.Array]
+
+
+class Draw(NamedTuple):
+  """What a prune draws by.
+
+  The key is made where it is used: most prunes draw nothing.
+
+  Attributes:
+    keys: Of the models, `[n]`.
+    model: Which one it is.
+    tag: Of the leaf's own name.
+  """
+
+  keys: types.PRNGKey
+  model: np.int32
+  tag: np.uint32
+
+  @property
+  def key(self) -> types.PRNGKey:
+    """That of `trees.key_for`."""
+    return jax.random.fold_in(self.keys[self.model], self.tag)
 
 
 def origin(combine: types.Combine, base: Leaves) -> dict[str, jax.Array]:
@@ -45,13 +68,13 @@ def look_at_model(
   look: deltas.Round,
   name: str,
   known: dict,
-  key: types.PRNGKey,
+  draw: Draw,
   base: jax.Array,
   tuned: jax.Array,
 ) -> Any:
   """Returns what a prune's round sees of a leaf of one model."""
   delta = deltas.subtract({name: tuned}, {name: base})[name]
-  return look.observe(known, key, name, delta)
+  return look.observe(known, draw.key, name, delta)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
@@ -59,7 +82,7 @@ def prune_leaf(
   prune: deltas.Prune,
   name: str,
   known: dict,
-  key: types.PRNGKey,
+  draw: Draw,
   base: jax.Array,
   tuned: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
@@ -68,7 +91,7 @@ def prune_leaf(
   One model at a time: what a prune needs beside its result is there once.
   """
   delta = deltas.subtract({name: tuned}, {name: base})[name]
-  pruned = prune.apply(known, key, name, delta)
+  pruned = prune.apply(known, draw.key, name, delta)
   return pruned, _density(pruned)
 
 
@@ -114,18 +137,33 @@ def merge_leaf(
   known: dict,
   scale: jax.Array,
   *given: Any,
-) -> tuple[jax.Array, dict[str, jax.Array]]:
+) -> tuple[jax.Array, jax.Array | None]:
   """Merges a leaf.
 
   Returns:
-    The leaf, and what the cast lost.
+    The leaf, and the merged delta, if a cast may lose some of it.
   """
   start, leaf = _leaf(combine, prunes, pruned, name, *given)
   found = merged(combine, known, [leaf])
   out = deltas.add(start, found, scale, out_dtype)[name]
-  if jnp.finfo(out.dtype).bits >= 32:
-    return out, {}
-  return out, deltas.lost(start, found, scale, out_dtype).total._asdict()
+  return out, None if jnp.finfo(out.dtype).bits >= 32 else found[name]
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def lost(
+  combine: types.Combine,
+  base: jax.Array,
+  out: jax.Array,
+  delta: jax.Array,
+  scale: jax.Array,
+) -> dict[str, jax.Array]:
+  """Returns what the cast lost of a leaf.
+
+  In the program that merges, XLA would compute the delta twice, and the second
+  time, beside the sums, one entry after another.
+  """
+  start = origin(combine, {'': base})
+  return deltas.lost_in({'': out}, start, {'': delta}, scale).total._asdict()
 
 
 def _leaf(
@@ -147,7 +185,7 @@ def _leaf(
     pruned: Whether `models`, where they are not, are pruned deltas; else they
       are the models themselves.
     name: The name of the leaf.
-    pruning: What the prunes know, and their keys.
+    pruning: What the prunes know, and what they draw by.
     base: Of the base.
     models: Of the models.
     weights: Of the models.
@@ -158,7 +196,7 @@ def _leaf(
     models = [deltas.subtract({name: x}, start)[name] for x in models]
   if prunes:
     each = zip(prunes, *pruning, models, strict=True)
-    models = [p.apply(known, key, name, x) for p, known, key, x in each]
+    models = [p.apply(k, draw.key, name, x) for p, k, draw, x in each]
   stacks = {name: jnp.stack(models)}
   known = {name: statistics}
   (leaf,) = leaves(start, stacks, {name: weights}, known)
