@@ -2,8 +2,12 @@ r"""Runs that are killed at any moment, and what it costs to survive that.
 
 Run: paramspace reproduce configs/benchmarks/chaos.py
 Time: 15 min on 2 cores.
-Expect: every check holds; a run with checkpoints and metrics every 100 steps
-  is at most 3% slower than the bare loop.
+Expect: no other bits after 50 SIGKILLs over 20 points, 10 of them in a save;
+  no wrong value after 35 ways of damaging 7 files of a checkpoint; a run with
+  checkpoints and metrics every 100 steps is 2.5% slower than the bare loop at
+  12 ms a step, where 3% are allowed, but 10% at 1.3 ms: this one check of 42
+  does not hold. From the shell to the first step 2.0 s, a dry run of 10,000
+  points 2.1 s.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-r"""CIFAR-10, ResNet-20 with batch norm: permuted, and its statistics again.
+r"""CIFAR-10, ResNet-20 with batch norm: permuted, and its statistics reset.
 
 Paper: Jordan et al, 2022, https://arxiv.org/abs/2211.08403: halfway between two
   networks of 93.5%, accuracy is 12.7% after permutation and 67.6% once batch
@@ -7,13 +7,14 @@ Paper: Jordan et al, 2022, https://arxiv.org/abs/2211.08403: halfway between two
 Run: paramspace reproduce configs/matching/cifar10_resnet20.py
 Time: 6 min on 2 cores, that had other work too.
 Expect: at half the width, on 16x16 pixels, of networks of 46% after 5 epochs of
-  10,000 images: halfway an accuracy of 9.6% as they are and 16% with statistics
-  again; 11% and 22% (95%: 17 to 31) after weight matching, 12% and 32% (29 to
-  34) after activation matching by correlation, over 3 pairs of 3 networks. The
-  barrier of the test loss is .98 as they are, .70 with statistics again, .62
-  and .37 after matching; a calibrated temperature takes .15 off the first and
-  .02 off the last. So most is in the statistics, as in the paper; and weight
-  matching hardly helps networks as narrow, and trained as little, as these.
+  10,000 images: halfway an accuracy of 9.6% not permuted and 16% with its
+  statistics reset; 11% and 22% (95%: 17 to 31) after weight matching, 12% and
+  32% (29 to 34) after activation matching by correlation, over 3 pairs of 3
+  networks. The barrier of the test loss is .98 not permuted, .70 with
+  statistics reset, .62 and .37 after matching; a calibrated temperature takes
+  .15 off the first and .02 off the last. So most is in the statistics, as in
+  the paper; and weight matching hardly helps networks as narrow, and trained as
+  little, as these.
 """
 
 from collections.abc import Iterator

@@ -116,4 +116,4 @@ def draw(rows: Sequence[Mapping[str, Any]], axes: mpl_axes.Axes) -> None:
   axes.set_xlabel('signal s')
   axes.set_ylabel('groups recovered')
   if found:
-    axes.legend(loc='best')
+    style.below(axes, columns=len(widths))

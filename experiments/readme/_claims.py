@@ -5,10 +5,6 @@ from collections.abc import Sequence
 from experiments.readme import _results
 from paramspace.launch.report import findings
 from paramspace.launch.report import numbers
-from paramspace.launch.report import studies
-
-# Have tables of their own.
-ELSEWHERE = 'benchmarks'
 
 
 def claims() -> str:
@@ -17,45 +13,29 @@ def claims() -> str:
   The row is of the first such number; all claims are on the page of
   `paramspace report`, which shows the same findings.
   """
-  found = studies.find(_results.ROOT / 'configs', _results.RESULTS)
-  kept = [s for s in found if s.kept is not None and s.topic != ELSEWHERE]
-  claimed = [findings.of(study) for study in kept]
-  rows = [_row(of_study) for of_study in claimed if findings.headline(of_study)]
-  every = [finding for of_study in claimed for finding in of_study]
+  claimed = [findings.of(study) for study in _results.kept()]
+  rows = [_row(found) for found in claimed if findings.headline(found)]
+  count = findings.tally([finding for found in claimed for finding in found])
   return (
     f'{_results.markdown(rows)}\n\n'
-    f'Of {len(every)} claims in {len(kept)} studies {_holding(every)} hold; of '
-    f'{len(_with_paper(every))} numbers of papers {_agreeing(every)} were '
-    'found again.'
+    f'Of {count.claims} claims in {len(claimed)} studies {count.hold} hold, '
+    f'{count.fail} do not, and {count.unmeasured} are not measured; of '
+    f'{count.papers} numbers of papers {count.agree} were found again.'
   )
 
 
-def _row(claimed: Sequence[findings.Finding]) -> dict[str, str]:
-  first = findings.headline(claimed)
+def _row(found: Sequence[findings.Finding]) -> dict[str, str]:
+  first, count = findings.headline(found), findings.tally(found)
   study, claim = first.study, first.claim
-  path = study.path.relative_to(_results.ROOT.as_posix())
   return {
-    'study': f'[{study.name}]({path})',
+    'study': study.notes.title,
     'quantity': f'`{claim.quantity}`',
     'paper': f'{numbers.given(claim.paper)} ({claim.source})',
     'ours': _measured(first),
-    'found again': f'{_agreeing(claimed)} of {len(_with_paper(claimed))}',
-    'claims that hold': f'{_holding(claimed)} of {len(claimed)}',
+    'found again': f'{count.agree} of {count.papers}',
+    'claims that hold': f'{count.hold} of {count.claims}',
+    'command': _results.again(study),
   }
-
-
-def _with_paper(
-  claimed: Sequence[findings.Finding],
-) -> list[findings.Finding]:
-  return [f for f in claimed if f.claim.paper is not None]
-
-
-def _agreeing(claimed: Sequence[findings.Finding]) -> int:
-  return sum(f.agrees is True for f in claimed)
-
-
-def _holding(claimed: Sequence[findings.Finding]) -> int:
-  return sum(f.holds for f in claimed)
 
 
 def _measured(finding: findings.Finding) -> str:

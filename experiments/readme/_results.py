@@ -1,20 +1,29 @@
 """Results that are kept, and tables in Markdown."""
 
-import json
 import pathlib
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
-from typing import Any
+
+from paramspace.launch.report import studies
 
 ROOT = pathlib.Path(__file__).parents[2]
-RESULTS = ROOT / 'experiments' / 'results'
 
 
-def read(name: str) -> dict[str, Any] | None:
-  """Returns the content of `<name>.json`; None if it is not there."""
-  path = RESULTS / f'{name}.json'
-  return json.loads(path.read_text()) if path.is_file() else None
+def kept() -> list[studies.Study]:
+  """Returns the studies with a kept result, paths as from the root."""
+  found = studies.find(ROOT / 'configs', ROOT / 'experiments' / 'results')
+  root = ROOT.as_posix()
+  return [
+    study._replace(path=study.path.relative_to(root))
+    for study in found
+    if study.kept is not None
+  ]
+
+
+def again(study: studies.Study) -> str:
+  """Returns the command that does it again, a link to the config."""
+  return f'[`{study.command}`]({study.path})'
 
 
 def markdown(rows: Sequence[Mapping[str, str]]) -> str:

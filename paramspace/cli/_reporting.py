@@ -15,9 +15,11 @@ def report(options: argparse.Namespace) -> int:
 
   paths = map(pathlib.Path, (options.out, options.configs, options.results))
   made = reports.write(*paths)
+  count = made.tally
   terminal.line(
-    f'{made.path}: {_bytes.text(made.size)}, studies: {made.studies}, claims '
-    f'that hold: {made.hold} of {made.claims}'
+    f'{made.path}: {_bytes.text(made.size)}, studies: {made.studies}, claims: '
+    f'{count.claims}; {count.hold} hold, {count.fail} do not, '
+    f'{count.unmeasured} not measured'
   )
   return errors.DONE
 

@@ -19,15 +19,13 @@ class Report(NamedTuple):
     path: The file.
     size: Its bytes.
     studies: How many have a card.
-    claims: How many claims it has.
-    hold: How many of them hold.
+    tally: How many claims it has, and what became of them.
   """
 
   path: pathlib.Path
   size: int
   studies: int
-  claims: int
-  hold: int
+  tally: findings.Tally
 
 
 def write(
@@ -58,5 +56,4 @@ def write(
       f'Cannot write to {out}: {e.strerror}; choose another --out.'
     ) from None
   kept = sum(study.kept is not None for study in found)
-  hold = sum(finding.holds for finding in claimed)
-  return Report(out, len(content), kept, len(claimed), hold)
+  return Report(out, len(content), kept, findings.tally(claimed))

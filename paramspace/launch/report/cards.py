@@ -12,12 +12,11 @@ from paramspace.launch.report import markup
 from paramspace.launch.report import numbers
 from paramspace.launch.report import studies
 from paramspace.launch.report import table
+from paramspace.launch.report import values
 
 _HIDDEN = ('Run',)  # The command is made of the path.
 _FIRST = 4  # Claims that are shown at once.
-_MOST_ROWS = 400
 _WIDE = 560  # Points; a wider figure has the whole card.
-_LONGEST = 60  # Characters of a cell; longer ones are series of numbers.
 
 
 def card(study: studies.Study, found: Sequence[findings.Finding]) -> str:
@@ -31,7 +30,7 @@ def card(study: studies.Study, found: Sequence[findings.Finding]) -> str:
     errors.UsageError: If the kept result lacks the rows of its figure.
   """
   name = markup.escape(study.name)
-  kinds = ' '.join(sorted({table.kind(f) for f in found}))
+  kinds = ' '.join(sorted({f.kind for f in found}))
   return (
     f'<article class="card" id="{name}" data-kind="{kinds}" '
     f'data-topic="{markup.escape(study.topic)}" '
@@ -41,7 +40,7 @@ def card(study: studies.Study, found: Sequence[findings.Finding]) -> str:
     f'{_tally(found)}</header>'
     f'{_body(study, found)}'
     f'{markup.command(study.command)}'
-    f'<div class="folds">{_values(study)}'
+    f'<div class="folds">{values.rows(study)}{values.summary(study)}'
     f'{markup.folded("Settings", markup.pairs(_texts(study.settings)))}'
     f'{_origin(study)}</div></article>'
   )
@@ -50,12 +49,13 @@ def card(study: studies.Study, found: Sequence[findings.Finding]) -> str:
 def _tally(found: Sequence[findings.Finding]) -> str:
   if not found:
     return '<p class="tally faint">no claims</p>'
-  good = sum(f.holds for f in found)
-  badge = 'yes' if good == len(found) else 'no'
-  noun = 'claim holds' if len(found) == 1 else 'claims hold'
+  count = findings.tally(found)
+  badge = 'no' if count.fail else 'yes' if count.hold else 'open'
+  noun = 'claim holds' if count.claims == 1 else 'claims hold'
+  left = f', {count.unmeasured} not measured' if count.unmeasured else ''
   return (
-    f'<p class="tally"><span class="badge {badge}">{good} of {len(found)} '
-    f'{noun}</span></p>'
+    f'<p class="tally"><span class="badge {badge}">{count.hold} of '
+    f'{count.claims} {noun}{left}</span></p>'
   )
 
 
@@ -68,7 +68,9 @@ def _body(study: studies.Study, found: Sequence[findings.Finding]) -> str:
   module = study.figure()
   if module is None:
     shown = study.summary or study.kept
-    texts = {k: numbers.number(v) for k, v in shown.items() if _side(v)}
+    texts = {
+      k: numbers.number(v) for k, v in shown.items() if values.is_number(v)
+    }
     return f'<div class="body"><div>{markup.pairs(texts)}</div>{about}</div>'
   rows = study.kept.get('rows')
   if not isinstance(rows, list) or not rows:
@@ -83,12 +85,12 @@ def _body(study: studies.Study, found: Sequence[findings.Finding]) -> str:
 def _figure(study: studies.Study, drawn: drawing.Drawing) -> str:
   title = markup.escape(study.notes.title)
   # A script ends at `</`, wherever it is.
-  values = records.dumps(drawn.values).replace('<', '\\u003c')
+  points = records.dumps(drawn.values).replace('<', '\\u003c')
   return (
     f'<figure><div class="plot" tabindex="0" role="group" '
     f'aria-roledescription="chart" aria-label="{title}. Arrow keys go from '
     f'value to value.">{drawn.svg}</div>'
-    f'<script type="application/json">{values}</script></figure>'
+    f'<script type="application/json">{points}</script></figure>'
   )
 
 
@@ -96,8 +98,7 @@ def _verdicts(found: Sequence[findings.Finding]) -> str:
   """Returns the claims, first those that do not hold or differ."""
   if not found:
     return ''
-  order = table.FAILS, table.UNLIKE, table.HOLDS
-  first = sorted(found, key=lambda f: order.index(table.kind(f)))
+  first = sorted(found, key=lambda f: findings.KINDS.index(f.kind))
   lines = [
     f'<li><div>{markup.name(f.claim.quantity)}</div>'
     f'<div class="value">{table.measured(f)}</div>'
@@ -113,51 +114,17 @@ def _verdicts(found: Sequence[findings.Finding]) -> str:
 
 
 def _notes(study: studies.Study) -> str:
-  seconds = (study.kept or {}).get('seconds')
+  """Returns what the config says, and beside its time the measured one."""
   parts = [(n, text) for n, text in study.notes.parts if n not in _HIDDEN]
-  if isinstance(seconds, (int, float)):
-    parts.append(('Measured time', f'{numbers.duration(seconds)}, all points.'))
+  took = f'Measured over all points: {table.time(study.seconds)}.'
+  if not study.notes.part('Time'):
+    parts.append(('Time', ''))
+  parts = [(n, f'{x} {took}' if n == 'Time' else x) for n, x in parts]
   return ''.join(
     (f'<h4>{markup.escape(name)}</h4>' if name else '')
     + f'<p>{markup.prose(text)}</p>'
     for name, text in parts
   )
-
-
-def _values(study: studies.Study) -> str:
-  """Returns the rows of the figure as a table."""
-  rows = (study.kept or {}).get('rows') or []
-  if not rows:
-    return ''
-  columns = getattr(study.figure(), 'COLUMNS', None) or list(rows[0])
-  heads = ''.join(
-    f'<th scope="col"{_side(rows[0].get(c))}>{markup.name(c)}</th>'
-    for c in columns
-  )
-  body = ''.join(
-    f'<tr>{"".join(_cell(row.get(c)) for c in columns)}</tr>'
-    for row in rows[:_MOST_ROWS]
-  )
-  left = len(rows) - _MOST_ROWS
-  note = f'<p>{left} more rows are in the kept result.</p>' if left > 0 else ''
-  return markup.folded(
-    f'Values ({len(rows)} rows)',
-    f'<div class="scroll" tabindex="0"><table><thead><tr>{heads}</tr></thead>'
-    f'<tbody>{body}</tbody></table></div>{note}',
-  )
-
-
-def _cell(value: Any) -> str:
-  side = _side(value)
-  text = numbers.number(value) if side else str('' if value is None else value)
-  text = text if len(text) <= _LONGEST else f'{text[:_LONGEST]} …'
-  return f'<td{side}>{markup.escape(text)}</td>'
-
-
-def _side(value: Any) -> str:
-  """Numbers stand to the right."""
-  numeric = isinstance(value, (int, float)) and not isinstance(value, bool)
-  return ' class="right"' if numeric else ''
 
 
 def _origin(study: studies.Study) -> str:
@@ -166,16 +133,11 @@ def _origin(study: studies.Study) -> str:
   points = kept.get('points')
   ids = points if isinstance(points, list) else []
   count = len(ids) if ids else points
-  seconds = kept.get('seconds')
   found = {
     'config': study.path,
     'scale': study.scale,
     'points': table.NOT_RECORDED if count is None else count,
-    'time': (
-      numbers.duration(seconds)
-      if isinstance(seconds, (int, float))
-      else table.NOT_RECORDED
-    ),
+    'time': table.time(study.seconds),
     **_named('data', kept.get('data')),
     **_named('version of', kept.get('versions')),
   }

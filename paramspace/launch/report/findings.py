@@ -2,12 +2,18 @@
 
 import math
 from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
 from paramspace.launch import claims
 from paramspace.launch import config as configs
 from paramspace.launch.report import studies
+
+# What becomes of a claim; one that holds may be unlike the paper.
+HOLDS, UNLIKE, FAILS = 'holds', 'unlike', 'fails'
+UNMEASURED = 'unmeasured'
+KINDS = FAILS, UNLIKE, HOLDS, UNMEASURED
 
 
 class Finding(NamedTuple):
@@ -18,16 +24,27 @@ class Finding(NamedTuple):
     claim: The claim.
     value: What was measured; None if it was not.
     ends: Of the interval; None without one, as of a single run.
-    holds: Whether it is within the tolerance of what was expected.
-    agrees: Whether it agrees with the paper's number; None without one.
+    holds: Whether it is within the tolerance of what was expected; None if it
+      was not measured.
+    agrees: Whether it agrees with the paper's number; None without one, or if
+      it was not measured.
   """
 
   study: studies.Study
   claim: claims.Claim
   value: float | None
   ends: tuple[float, float] | None
-  holds: bool
+  holds: bool | None
   agrees: bool | None
+
+  @property
+  def kind(self) -> str:
+    """Which of `KINDS` it is."""
+    if self.holds is None:
+      return UNMEASURED
+    if not self.holds:
+      return FAILS
+    return UNLIKE if self.agrees is False else HOLDS
 
   @property
   def expected(self) -> tuple[float, float]:
@@ -37,11 +54,39 @@ class Finding(NamedTuple):
     width = claim.tolerance * abs(center)
     return center - width, center + width
 
-  @property
-  def seconds(self) -> float | None:
-    """How long the study took; None where it was not recorded."""
-    found = (self.study.kept or {}).get('seconds')
-    return found if isinstance(found, (int, float)) else None
+
+class Tally(NamedTuple):
+  """How many claims there are, and what became of them.
+
+  Attributes:
+    claims: All of them.
+    hold: Those that hold, like the paper or unlike it.
+    fail: Those that do not.
+    unmeasured: Those of what was not measured.
+    papers: How many numbers of papers were measured.
+    agree: How many of these were found again.
+  """
+
+  claims: int
+  hold: int
+  fail: int
+  unmeasured: int
+  papers: int
+  agree: int
+
+
+def tally(found: Sequence[Finding]) -> Tally:
+  """Counts findings by what became of them."""
+  holds = [f.holds for f in found]
+  agrees = [f.agrees for f in found]
+  return Tally(
+    claims=len(found),
+    hold=holds.count(True),
+    fail=holds.count(False),
+    unmeasured=holds.count(None),
+    papers=len(agrees) - agrees.count(None),
+    agree=agrees.count(True),
+  )
 
 
 def of(study: studies.Study) -> list[Finding]:
@@ -79,7 +124,7 @@ def headline(found: Iterable[Finding]) -> Finding | None:
 def _finding(study: studies.Study, claim: claims.Claim) -> Finding:
   measured = study.summary.get(claim.quantity)
   if measured is None:
-    return Finding(study, claim, None, None, False, None)
+    return Finding(study, claim, None, None, None, None)
   value, ends = _split(measured)
   holds = claims.check(claim, study.summary).holds
   return Finding(study, claim, value, ends, holds, _agrees(claim, value, ends))

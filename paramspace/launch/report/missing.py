@@ -1,5 +1,6 @@
 """What is not reproduced, and why."""
 
+from collections.abc import Iterable
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,21 +21,24 @@ def missing(
   found: Sequence[studies.Study], claimed: Sequence[findings.Finding]
 ) -> str:
   """Returns the lists of what does not hold, differs, and was not run."""
-  fails = [f for f in claimed if table.kind(f) == table.FAILS]
-  unlike = [f for f in claimed if table.kind(f) == table.UNLIKE]
+  of = lambda kind: [f for f in claimed if f.kind == kind]
   not_run = [s for s in found if s.kept is None]
   larger = [s for s in found if s.kept is not None and _differs(s)]
   return ''.join(
     (
-      _part('Claims that do not hold', [_claim(f) for f in fails]),
+      _part('Claims that do not hold', map(_claim, of(findings.FAILS))),
       _part(
         'Numbers of papers that were not found again',
-        [_claim(f) for f in unlike],
+        map(_claim, of(findings.UNLIKE)),
       ),
-      _part('Studies that were not run', [_study(s) for s in not_run]),
+      _part(
+        'Claims that were not measured',
+        map(_unmeasured, of(findings.UNMEASURED)),
+      ),
+      _part('Studies that were not run', map(_study, not_run)),
       _part(
         'Settings of the papers, not run here',
-        [_scale(s) for s in larger],
+        map(_scale, larger),
         'Kept results are those of smaller settings, which fit two cores and '
         'a night. What the paper\u2019s scale sets otherwise:',
       ),
@@ -42,7 +46,8 @@ def missing(
   )
 
 
-def _part(title: str, items: Sequence[str], about: str = '') -> str:
+def _part(title: str, items: Iterable[str], about: str = '') -> str:
+  items = list(items)
   lines = ''.join(f'<li>{item}</li>' for item in items)
   body = f'<ul class="missing">{lines}</ul>' if items else '<p>None.</p>'
   about = f'<p>{about}</p>' if about and items else ''
@@ -59,10 +64,20 @@ def _claim(finding: findings.Finding) -> str:
     if claim.paper is not None
     else f'{numbers.number(low)} to {numbers.number(high)} was expected'
   )
-  note = f'; {markup.escape(claim.note)}' if claim.note else ''
+  note = f'; {markup.prose(claim.note)}' if claim.note else ''
   return (
     f'{_title(finding.study)}: {markup.name(claim.quantity)} is '
-    f'{table.measured(finding)}; {paper} ({markup.escape(claim.source)}){note}.'
+    f'{table.measured(finding)}; {paper} ({markup.prose(claim.source)}){note}.'
+  )
+
+
+def _unmeasured(finding: findings.Finding) -> str:
+  claim = finding.claim
+  why = table.beside(finding)
+  why = f': {markup.escape(why)}' if why else ''
+  return (
+    f'{_title(finding.study)}: {markup.name(claim.quantity)}{why} '
+    f'({markup.prose(claim.source)}).'
   )
 
 

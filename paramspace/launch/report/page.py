@@ -38,14 +38,13 @@ def _lead(
   kept: Sequence[studies.Study], claimed: Sequence[findings.Finding]
 ) -> str:
   """Returns what there is to see, in numbers."""
-  against = [f for f in claimed if f.agrees is not None]
+  count = findings.tally(claimed)
   shown = (
     (f'{len(kept)}', 'studies'),
-    (f'{sum(f.holds for f in claimed)} of {len(claimed)}', 'claims hold'),
-    (
-      f'{sum(f.agrees for f in against)} of {len(against)}',
-      'numbers of papers found again',
-    ),
+    (f'{count.hold} of {count.claims}', 'claims hold'),
+    (f'{count.fail}', 'do not hold'),
+    (f'{count.unmeasured}', 'not measured'),
+    (f'{count.agree} of {count.papers}', 'numbers of papers found again'),
   )
   return ''.join(
     f'<div><dt>{name}</dt><dd>{number}</dd></div>' for number, name in shown

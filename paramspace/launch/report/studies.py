@@ -55,6 +55,12 @@ class Study(NamedTuple):
     return (self.kept or {}).get('summary') or {}
 
   @property
+  def seconds(self) -> float | None:
+    """How long all points took; None where it was not recorded."""
+    found = (self.kept or {}).get('seconds')
+    return found if isinstance(found, (int, float)) else None
+
+  @property
   def settings(self) -> dict[str, Any]:
     """The flattened config at the scale of the kept result."""
     kept = (self.kept or {}).get('config')

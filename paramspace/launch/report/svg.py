@@ -13,6 +13,7 @@ _VARIABLES = {
   '#e6e6e6': 'grid',
 }
 _GREY = re.compile(r'#([0-9a-f]{2})\1\1')
+_PALE = 0xA0  # Of two greys in a figure the lighter is above it.
 _HEAD = re.compile(r'^.*?(?=<svg)', re.DOTALL)
 _DROPPED = re.compile(
   r'<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->', re.DOTALL
@@ -61,7 +62,10 @@ def _color(color: str) -> str:
   """Returns the variable of a colour; a map's colours stay as they are."""
   if color in _VARIABLES:
     return f'var(--{_VARIABLES[color]})'
-  return 'var(--grey)' if _GREY.fullmatch(color) else color
+  grey = _GREY.fullmatch(color)
+  if not grey:
+    return color
+  return f'var(--{"pale" if int(grey[1], 16) > _PALE else "grey"})'
 
 
 def _short(attribute: str) -> str:

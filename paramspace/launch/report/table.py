@@ -8,8 +8,12 @@ from paramspace.launch.report import markup
 from paramspace.launch.report import numbers
 from paramspace.launch.report import studies
 
-HOLDS, UNLIKE, FAILS = 'holds', 'unlike', 'fails'
-_MARKS = {True: '✓', False: '✗'}
+# Of what holds, does not hold, and was not measured: class, sign and words.
+_VERDICTS = {
+  True: ('yes', '✓', 'holds'),
+  False: ('no', '✗', 'does not hold'),
+  None: ('open', '○', 'not measured'),
+}
 NOT_RECORDED = 'not recorded'
 # Title, and how it is sorted.
 COLUMNS = (
@@ -38,20 +42,12 @@ def table(found: Sequence[findings.Finding]) -> str:
   )
 
 
-def kind(finding: findings.Finding) -> str:
-  """Returns 'fails', 'unlike' the paper, or 'holds'."""
-  if not finding.holds:
-    return FAILS
-  return UNLIKE if finding.agrees is False else HOLDS
-
-
 def verdict(finding: findings.Finding) -> str:
   """Returns whether a claim holds, and how far the paper's number is."""
-  word = 'holds' if finding.holds else 'does not hold'
-  word = 'not measured' if finding.value is None else word
+  name, sign, words = _VERDICTS[finding.holds]
   badge = (
-    f'<span class="badge {"yes" if finding.holds else "no"}">'
-    f'<span aria-hidden="true">{_MARKS[finding.holds]}</span> {word}</span>'
+    f'<span class="badge {name}">'
+    f'<span aria-hidden="true">{sign}</span> {words}</span>'
   )
   return badge + _small(beside(finding), finding.agrees is False)
 
@@ -74,10 +70,15 @@ def beside(finding: findings.Finding) -> str:
   return f'{part} from the paper'
 
 
+def time(seconds: float | None) -> str:
+  """Returns how long something took, in words where nobody noted it."""
+  return NOT_RECORDED if seconds is None else numbers.duration(seconds)
+
+
 def measured(finding: findings.Finding) -> str:
   """Returns the measured number and its interval."""
   if finding.value is None:
-    return '<span class="faint">not measured</span>'
+    return '<span class="faint">—</span>'
   text = f'<b>{numbers.number(finding.value)}</b>'
   if finding.ends is None:
     return text
@@ -92,8 +93,8 @@ def _row(finding: findings.Finding) -> str:
     (finding.claim.paper, _paper(finding.claim)),
     (finding.value, measured(finding)),
     (finding.expected[0], _expected(finding)),
-    ((FAILS, UNLIKE, HOLDS).index(kind(finding)), verdict(finding)),
-    (finding.seconds, _time(finding.seconds)),
+    (findings.KINDS.index(finding.kind), verdict(finding)),
+    (study.seconds, _time(study.seconds)),
   )
   body = ''.join(
     f'<td data-label="{title}" data-value="{_value(value)}">'
@@ -101,7 +102,7 @@ def _row(finding: findings.Finding) -> str:
     for (title, _), (value, cell) in zip(COLUMNS, cells, strict=True)
   )
   return (
-    f'<tr data-kind="{kind(finding)}" data-topic="{markup.escape(study.topic)}"'
+    f'<tr data-kind="{finding.kind}" data-topic="{markup.escape(study.topic)}"'
     f' data-study="{markup.escape(study.name)}">{body}</tr>'
   )
 
@@ -134,8 +135,8 @@ def _expected(finding: findings.Finding) -> str:
 
 def _time(seconds: float | None) -> str:
   if seconds is None:
-    return f'<span class="faint">{NOT_RECORDED}</span>'
-  return numbers.duration(seconds)
+    return f'<span class="faint">{time(seconds)}</span>'
+  return time(seconds)
 
 
 def _value(value: float | str | None) -> str:
@@ -145,7 +146,7 @@ def _value(value: float | str | None) -> str:
 def _small(text: str, unlike: bool = False) -> str:
   if not text:
     return ''
-  return f' <small{unlike * _UNLIKE}>{markup.escape(text)}</small>'
+  return f' <small{unlike * _UNLIKE}>{markup.prose(text)}</small>'
 
 
 _UNLIKE = ' class="unlike"'

@@ -91,6 +91,7 @@ def test_claims_and_figures_are_filtered_by_words_and_verdict(page):
     ('fails', ['walk/start']),
     ('unlike', ['walk/mean']),
     ('holds unlike', ['walk/mean', 'walk/end']),
+    ('unmeasured', []),
   ):
     one(page, f'[value="{verdict}"]').click()
     assert shown(page) == left
@@ -163,6 +164,17 @@ def test_a_command_is_copied_or_where_that_is_forbidden_selected(page):
   if said == 'Selected':
     assert page.execute_script('return getSelection().toString()') == command
   assert said in ('Copied', 'Selected')
+
+
+def test_the_values_of_a_card_are_opened_and_scrolled_by_key(page):
+  summary = all_of(page, '.folds summary')[0]
+  box = all_of(page, '.folds .scroll')[0]
+  assert not box.is_displayed()
+  summary.send_keys('\ue007')  # Enter.
+  assert box.is_displayed()
+  assert 'Values' in summary.text
+  summary.send_keys('\ue004')  # Tab.
+  assert page.switch_to.active_element == box
 
 
 def test_a_phone_shows_all_without_scrolling_sideways(page):

@@ -85,10 +85,11 @@ def test_colours_of_the_style_follow_the_page_and_others_stay():
   def draw(axes):
     axes.plot([0, 1], [0, 1], color='C1')
     axes.plot([0, 1], [1, 0], color='0.3')
+    axes.plot([0, 1], [0, 0], color='0.8')
     axes.plot([0, 1], [1, 1], color='#123456')
 
   svg = drawing.draw(module(draw), [], 'toy').svg
-  assert {'var(--c1)', 'var(--grey)', 'var(--grid)'} <= set(
+  assert {'var(--c1)', 'var(--grey)', 'var(--pale)', 'var(--grid)'} <= set(
     re.findall(r'var\(--\w+\)', svg)
   )
   assert set(re.findall(r'#[0-9a-f]{6}', svg)) == {'#123456'}

@@ -74,8 +74,21 @@ def test_the_headline_is_a_papers_number_with_an_interval_if_any():
 
 
 def test_the_time_is_that_which_was_kept():
-  assert finding(2.0, seconds=61.5).seconds == 61.5
-  assert finding(2.0).seconds is None
+  assert finding(2.0, seconds=61.5).study.seconds == 61.5
+  assert finding(2.0).study.seconds is None
+
+
+def test_every_finding_is_counted_as_one_thing():
+  found = [
+    finding(2.0),
+    finding(3.0, ours=3.0),
+    finding(9.0, paper=None, ours=3.0),
+    finding(None),
+  ]
+  assert [f.kind for f in found] == ['holds', 'unlike', 'fails', 'unmeasured']
+  assert findings.tally(found) == findings.Tally(
+    claims=4, hold=2, fail=1, unmeasured=1, papers=2, agree=1
+  )
 
 
 def test_a_claim_without_a_number_is_one_line():

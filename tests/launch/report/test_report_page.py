@@ -94,6 +94,18 @@ def test_a_card_has_its_command_settings_notes_values_and_figure(page):
   assert '>time t</text>' in card
 
 
+def test_the_counts_of_the_lead_add_up(page):
+  lead = page.partition('<dl class="lead-numbers">')[2].partition('</dl>')[0]
+  pairs = re.findall('<dt>(.*?)</dt><dd>(.*?)</dd>', lead)
+  assert dict(pairs) == {
+    'studies': '1',
+    'claims hold': '2 of 3',
+    'do not hold': '1',
+    'not measured': '0',
+    'numbers of papers found again': '1 of 2',
+  }
+
+
 def test_what_is_not_reproduced_is_listed_with_its_reason(page):
   missing = page.partition('<section id="missing"')[2]
   plain = ' '.join(re.sub('<[^>]*>', ' ', missing).split())
@@ -153,7 +165,8 @@ def test_the_command_writes_the_page_and_says_what_is_in_it(gallery, capsys):
   code = cli.main(['report', '--out', str(out), *map(str, arguments)])
   assert code == errors.DONE
   assert out.read_text('utf-8').startswith('<!doctype html>')
-  assert 'studies: 1, claims that hold: 2 of 3' in capsys.readouterr().out
+  said = 'studies: 1, claims: 3; 2 hold, 1 do not, 0 not measured'
+  assert said in capsys.readouterr().out
 
 
 def test_an_empty_folder_of_results_is_refused(gallery):
@@ -186,11 +199,48 @@ def test_a_result_without_rows_names_its_config(gallery):
     written(gallery)
 
 
-def test_a_claim_of_what_was_not_measured_does_not_hold(gallery):
-  gallery.keep('walk', {'rows': [{'t': 0, 'x': 1.0}], 'summary': {}})
+def test_a_claim_of_what_was_not_measured_neither_holds_nor_fails(gallery):
+  gallery.keep(
+    'walk', {'rows': [{'t': 0, 'x': 1.0}], 'summary': {'walk/start': 4.0}}
+  )
   page = written(gallery)
-  assert cells(page, 'Ours') == ['not measured'] * 3
+  assert cells(page, 'Ours') == ['—', '—', '4.00']
+  assert cells(page, 'Verdict') == [
+    '○ not measured',
+    '○ not measured',
+    '✗ does not hold',
+  ]
+  assert page.count('data-kind="unmeasured"') == 2
+  assert '0 of 3 claims hold, 2 not measured' in page
+  missing = page.partition('<section id="missing"')[2]
+  plain = ' '.join(re.sub('<[^>]*>', ' ', missing).split())
+  assert 'Claims that do not hold 1' in plain
+  assert 'Claims that were not measured 2' in plain
+  assert 'walk/ mean (Nobody, 1900, Table &lt;1&gt;)' in plain
+
+
+def test_a_time_that_nobody_noted_is_said_in_words(gallery):
+  kept = {'rows': [{'t': 0, 'x': 1.0}], 'summary': {'walk/start': 4.0}}
+  gallery.keep('walk', kept)
+  page = written(gallery)
   assert cells(page, 'Time') == ['not recorded'] * 3
+  assert 'Measured over all points: not recorded.' in page
+
+
+def test_a_card_has_all_numbers_of_the_rows_and_those_that_claims_name(page):
+  card = page.partition('<article')[2].partition('</article>')[0]
+  tables = {
+    name: re.sub('<[^>]*>', ' ', body).split()
+    for name, body in re.findall(
+      r'<div class="scroll"[^>]*aria-label="(\w+)">(.*?)</div>', card
+    )
+  }
+  # The columns of the figure, then others that have numbers.
+  assert tables['Values'][:4] == ['t', 'x', 'y', '0']
+  assert tables['Values'][3:] == '0 1.00 1 2.50 0.500 2 1.50'.split()
+  assert tables['Numbers'][:6] == (
+    'quantity value interval walk/mean 1.25 [1.20,'.split()
+  )
 
 
 def test_configs_of_one_name_are_refused(gallery):
