@@ -12,8 +12,13 @@ import re
 from experiments.readme import _claims
 from experiments.readme import _figures
 from experiments.readme import _results
+from experiments.readme import _speed
 
-SECTIONS = {'claims': _claims.claims, 'figures': _figures.figures}
+SECTIONS = {
+  'claims': _claims.claims,
+  'speed': _speed.speed,
+  'figures': _figures.figures,
+}
 README = _results.ROOT / 'README.md'
 
 

@@ -71,6 +71,8 @@ def figure(options: argparse.Namespace) -> int:
   from paramspace.launch import terminal
 
   whole = sweeps.prepare(*_call(options))
+  if reproductions.is_kept(whole):
+    return reproductions.redraw(whole).code
   results = sweeps.results(whole)
   if not results:
     raise errors.UsageError(

@@ -92,12 +92,7 @@ def render(
   Raises:
     errors.UsageError: If the module lacks one of the three functions.
   """
-  for name in ('table', 'summary', 'draw'):
-    if not hasattr(module, name):
-      raise errors.UsageError(
-        f'The figure {module.__name__} defines no `{name}`; it needs `table`, '
-        '`summary` and `draw`.'
-      )
+  _check(module)
   rows = [dict(row) for row in module.table(results)]
   summary = dict(module.summary(results))
   content = {
@@ -109,16 +104,59 @@ def render(
     'points': [r['id'] for r in results],
     'versions': meta.versions(),
   }
-  # Not `with_suffix`: a config's name may have a dot in it.
-  files = {e: stem.with_name(f'{stem.name}.{e}') for e in _ENDINGS}
+  files = _files(stem)
   records.write(files['json'], content)
-  records.write_text(files['csv'], _csv(rows))
-  for ending, image in _draw(module, rows).items():
-    records.write_bytes(files[ending], image)
+  _write(module, rows, files)
   return Figure(rows, summary, list(files.values()))
 
 
+def redraw(module: types.ModuleType, stem: pathlib.Path) -> Figure:
+  """Writes the other files again from `stem.json`, whose rows have all.
+
+  Args:
+    module: The figure module that made it.
+    stem: The path of the files without their endings.
+
+  Raises:
+    errors.UsageError: If that is not what the JSON says, or it has no rows.
+  """
+  _check(module)
+  files = _files(stem)
+  content = records.read(files['json']) or {}
+  if content.get('figure') != module.__name__ or 'rows' not in content:
+    raise errors.UsageError(
+      f'{files["json"]} holds no rows of {module.__name__}; run `paramspace '
+      'reproduce` to make it.'
+    )
+  _write(module, content['rows'], files)
+  return Figure(content['rows'], content['summary'], list(files.values()))
+
+
 _ENDINGS = ('svg', 'png', 'csv', 'json')
+
+
+def _check(module: types.ModuleType) -> None:
+  for name in ('table', 'summary', 'draw'):
+    if not hasattr(module, name):
+      raise errors.UsageError(
+        f'The figure {module.__name__} defines no `{name}`; it needs `table`, '
+        '`summary` and `draw`.'
+      )
+
+
+def _files(stem: pathlib.Path) -> dict[str, pathlib.Path]:
+  # Not `with_suffix`: a config's name may have a dot in it.
+  return {e: stem.with_name(f'{stem.name}.{e}') for e in _ENDINGS}
+
+
+def _write(
+  module: types.ModuleType,
+  rows: Sequence[dict[str, Any]],
+  files: dict[str, pathlib.Path],
+) -> None:
+  records.write_text(files['csv'], _csv(rows))
+  for ending, image in _draw(module, rows).items():
+    records.write_bytes(files[ending], image)
 
 
 def _csv(rows: Sequence[dict[str, Any]]) -> str:

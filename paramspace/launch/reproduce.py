@@ -72,6 +72,26 @@ def conclude(sweep: sweeps.Sweep, results: list[dict[str, Any]]) -> Conclusion:
   return Conclusion(verdicts, diverged, provenance.seconds(results))
 
 
+def is_kept(sweep: sweeps.Sweep) -> bool:
+  """Whether the directory has what was kept of a figure: its table as JSON."""
+  return (sweep.workdir / f'{_name(sweep)}.json').is_file()
+
+
+def redraw(sweep: sweeps.Sweep) -> Conclusion:
+  """Draws a figure from what was kept of it, and checks the claims.
+
+  Args:
+    sweep: Of which nothing is run; in its directory is `<config>.json`.
+
+  Raises:
+    errors.UsageError: If that is of another figure.
+  """
+  module = figure_module(sweep)
+  sweeps.check_writable(sweep.workdir)
+  figure = figures.redraw(module, sweep.workdir / _name(sweep))
+  return Conclusion(_show(sweep, module, figure), 0, 0.0)
+
+
 def _draw(
   sweep: sweeps.Sweep, results: list[dict[str, Any]]
 ) -> list[claims.Verdict]:
@@ -81,12 +101,22 @@ def _draw(
     return []
   folder = sweep.workdir / 'figures'
   sweeps.check_writable(folder)
-  stem = folder / pathlib.Path(sweep.module.__file__).stem
+  stem = folder / _name(sweep)
   figure = figures.render(module, results, stem, sweep.scale)
+  return _show(sweep, module, figure)
+
+
+def _show(
+  sweep: sweeps.Sweep, module: Any, figure: figures.Figure
+) -> list[claims.Verdict]:
   terminal.table(figure.rows, getattr(module, 'COLUMNS', None))
   _print_summary(figure.summary)
   terminal.line(f'Figure: {figure.files[0]} (and png, csv, json)')
   return _check(_claims(sweep), figure.summary)
+
+
+def _name(sweep: sweeps.Sweep) -> str:
+  return pathlib.Path(sweep.module.__file__).stem
 
 
 def _check(

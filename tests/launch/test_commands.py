@@ -108,6 +108,23 @@ def test_a_figure_is_drawn_again_from_the_results_alone(lab, capsys):
   assert (lab.root / 'here/figures/walk.svg').exists()
 
 
+def test_a_figure_is_drawn_again_from_what_was_kept_of_it(lab, capsys):
+  lab.command('sweep', lab.config, '--workdir=here')
+  lab.command('figure', lab.config, '--results=here')
+  drawn = lab.root / 'here/figures'
+  svg = (drawn / 'walk.svg').read_bytes()
+  lab.write('kept/walk.json', (drawn / 'walk.json').read_text())
+  assert lab.command('figure', lab.config, '--results=kept') == errors.DONE
+  assert (lab.root / 'kept/walk.svg').read_bytes() == svg
+  assert (lab.root / 'kept/walk.csv').exists()
+
+
+def test_what_was_kept_of_another_figure_is_refused(lab, capsys):
+  lab.write('kept/walk.json', '{"figure": "other", "rows": []}')
+  line = usage_error(lab, capsys, 'figure', lab.config, '--results=kept')
+  assert 'kept/walk.json holds no rows of' in line
+
+
 def test_a_figure_of_some_points_says_how_many_are_missing(lab, capsys):
   lab.command('run', lab.config, '--workdir=here')
   call = ['figure', lab.config, '--results=here']
