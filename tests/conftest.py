@@ -10,18 +10,46 @@ import tempfile
 import jax
 import numpy as np
 import pytest
+from jax._src import compiler
 
 from paramspace import trees
+from paramspace.launch import compilation as compiled
 
 jax.config.update('jax_num_cpu_devices', 8)
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 jax.config.update('jax_numpy_dtype_promotion', 'strict')
 
-# Compiled programs are kept for the processes that tests start, not for longer.
+# Compiled programs are kept for other tests and the processes that they start,
+# not for longer.
 os.environ['XDG_CACHE_HOME'] = tempfile.mkdtemp(prefix='paramspace-')
 atexit.register(shutil.rmtree, os.environ['XDG_CACHE_HOME'], True)
+compiled.enable()
+
+# Most tests are small programs, which take longer to compile than to run.
+QUICK = 'jax_disable_most_optimizations'
+jax.config.update(QUICK, True)
+get_compile_options = compiler.get_compile_options
+
+
+def options(*args, **kwargs):
+  """Leaves out what takes as long as all that QUICK leaves out."""
+  made = get_compile_options(*args, **kwargs)
+  if jax.config.values[QUICK]:
+    made.env_option_overrides += [('xla_cpu_use_fusion_emitters', False)]
+  return made
+
+
+compiler.get_compile_options = options
 
 GOLDEN = pathlib.Path(__file__).resolve().parents[2] / 'shared' / 'golden'
+
+
+def pytest_runtest_setup(item):
+  """Compiles as users do for a test that is marked as `optimized`."""
+  quick = item.get_closest_marker('optimized') is None
+  if quick != jax.config.values[QUICK]:
+    jax.config.update(QUICK, quick)
+    jax.clear_caches()
 
 
 @pytest.fixture(scope='session')

@@ -10,6 +10,7 @@ import pytest
 
 from paramspace import sharding
 
+pytestmark = pytest.mark.optimized
 P = jax.P
 
 

@@ -3,8 +3,9 @@ r"""MNIST, twenty networks of depth 1 to 5 and width 50 to 400.
 Paper: Li et al, 2018, https://arxiv.org/abs/1804.08838, Figure 3: D varies
   24.1-fold, d_int90 only 1.33-fold.
 Run: paramspace reproduce configs/intrinsic_dimension/mnist_fc_nets.py
-Time: half an hour on 2 cores; a day with `--scale paper`.
-Expect: the paper's ratio; not measured here yet.
+Time: an hour on 2 cores; a day with `--scale paper`.
+Expect: 1.43 at an accuracy of 0.9, from 722 to 1,032, and 1.51 at 0.9 of direct
+  training; one seed, 8 epochs, ten times the paper's learning rate.
 """
 
 import itertools
@@ -15,7 +16,6 @@ import ml_collections
 from paramspace.launch import claims
 
 FIGURE = 'experiments.figures.networks'
-NOT_RUN = 'takes half an hour on 2 cores; not run yet'
 
 
 def get_config(scale: str = 'laptop') -> ml_collections.ConfigDict:
@@ -76,6 +76,8 @@ def sweep(scale: str = 'laptop') -> Iterator[dict]:
       }
       for dim in dims:
         yield network | {'dim': dim}
+      if scale == 'laptop' and depth == 5:  # In a larger basis.
+        yield network | {'dim': 1250, 'method.dim': 1250}
 
 
 def claim(scale: str = 'laptop') -> list[claims.Claim]:
@@ -86,7 +88,7 @@ def claim(scale: str = 'laptop') -> list[claims.Claim]:
     claims.Claim(
       quantity='d_int90_absolute_ratio',
       paper=1.333,
-      ours=None,
+      ours=1.43,
       tolerance=0.25,
       source='Li et al, 2018, Figure 3',
     )

@@ -112,9 +112,11 @@ def _draw_criterion(
 ) -> None:
   """Draws one criterion's estimates, with their intervals."""
   key = f'd_int90_{name}'
+  networks = len(rows)
   rows = [row for row in rows if row[key] is not None]
   if not rows:
     return
+  some = f', of {len(rows)} that reach it' if len(rows) < networks else ''
   sizes = [row['D'] for row in rows]
   values = [row[key] for row in rows]
   for row in rows:
@@ -128,5 +130,6 @@ def _draw_criterion(
     color=colour,
     markeredgecolor='white',
     markersize=7,
-    label=f'{style.CRITERIA[name]}: max/min = {max(values) / min(values):.2f}',
+    label=f'{style.CRITERIA[name]}: max/min = '
+    f'{max(values) / min(values):.2f}{some}',
   )

@@ -1,5 +1,6 @@
 """The table of claims: of each study one, beside the paper's number."""
 
+import math
 from collections.abc import Sequence
 
 from experiments.readme import _results
@@ -41,6 +42,8 @@ def _row(found: Sequence[findings.Finding]) -> dict[str, str]:
 def _measured(finding: findings.Finding) -> str:
   if finding.value is None:
     return 'not measured'
+  if not math.isfinite(finding.value):
+    return 'not reached'
   text = f'**{numbers.number(finding.value)}**'
   if finding.ends is None:
     return text

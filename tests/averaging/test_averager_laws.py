@@ -67,6 +67,7 @@ def test_an_average_is_the_sum_that_its_response_says(name):
     np.testing.assert_allclose(x, expected, rtol=2e-6, atol=2e-6)
 
 
+@pytest.mark.optimized
 @pytest.mark.parametrize('compensated', [False, True])
 @every_averager
 def test_a_constant_stays_what_it_is_to_the_bit(name, compensated):
@@ -115,6 +116,7 @@ def test_leaves_that_are_not_floating_are_those_of_the_last_step(name):
   assert mean['key'] == jax.random.key(3)
 
 
+@pytest.mark.optimized
 @every_averager
 def test_an_update_keeps_every_leaf_where_it_is_and_moves_none(name):
   """Over 8 devices, with no collective in the program."""

@@ -30,6 +30,7 @@ def oracle(a, b, t, base):
   return base + (u + v) / np.sin(omega)
 
 
+@pytest.mark.optimized
 def test_a_line_hits_its_ends_to_the_bit_and_keeps_what_is_equal():
   lerp = jax.jit(_interpolate.lerp)
   chex.assert_trees_all_equal(lerp(A, B, 0.0), A)
@@ -148,6 +149,7 @@ def test_arcs_and_lines_can_be_mapped():
     np.testing.assert_allclose(many['w'][3], one['w'], atol=1e-6)
 
 
+@pytest.mark.optimized
 def test_a_line_stays_where_the_models_are():
   mesh = sharding.mesh()
   place = jax.NamedSharding(mesh, jax.P(None, 'data'))

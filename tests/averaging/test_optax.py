@@ -59,6 +59,7 @@ def test_it_is_the_average_of_the_parameters_after_each_step(name, wrapper):
     )
 
 
+@pytest.mark.optimized
 def test_the_updates_are_passed_on_to_the_bit():
   inner = averaging.as_optax(AVERAGERS['ema'])
   with_average = [params for params, _ in train(WRAPPERS['chain'](inner))]

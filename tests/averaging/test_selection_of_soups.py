@@ -44,6 +44,7 @@ def test_a_uniform_soup_is_the_mean():
   assert jax.random.key_data(soup['key']).tolist() == [0, 1]
 
 
+@pytest.mark.optimized
 def test_equal_models_make_that_model_to_the_bit():
   chex.assert_trees_all_equal(_soups.uniform_soup([MODELS[0]] * 7), MODELS[0])
 

@@ -25,6 +25,7 @@ def trained(optimizer, steps=5):
   return params
 
 
+@pytest.mark.optimized
 @pytest.mark.parametrize('norm', ['l2', 'l1'])
 def test_without_decay_it_is_adam_to_the_bit(norm):
   ours = deltas.adam_toward_base(0.1, BASE, 0.0, norm)
@@ -86,6 +87,7 @@ def test_what_does_not_fit_is_refused():
     ours.update(BASE, ours.init(BASE))
 
 
+@pytest.mark.optimized
 def test_a_state_that_is_donated_leaves_the_base_where_it_is():
   base = {'w': jnp.ones(3)}
   adam = deltas.adam_toward_base(0.1, base)

@@ -37,6 +37,7 @@ def test_the_base_and_the_delta_give_the_tuned_model_back(dtype):
     chex.assert_trees_all_equal(got, tuned)
 
 
+@pytest.mark.optimized
 @pytest.mark.parametrize('rounding', ['nearest', 'stochastic'])
 @pytest.mark.parametrize('dtype', [jnp.float32, jnp.bfloat16, jnp.float16])
 def test_without_a_delta_the_base_stays_to_the_bit(dtype, rounding):

@@ -25,6 +25,7 @@ def support(tree):
   return {n: np.asarray(x) != 0 for n, x in methods.weights(tree).items()}
 
 
+@pytest.mark.optimized
 @every_delta
 def test_at_full_density_the_delta_is_what_it_was_to_the_bit(name):
   same = methods.compiled(methods.DELTAS[name].full())(
@@ -68,6 +69,7 @@ def test_a_prune_run_eagerly_keeps_the_same_entries(name):
   )
 
 
+@pytest.mark.optimized
 @every_delta
 def test_a_prune_of_sharded_leaves_keeps_the_same_entries(name):
   prune, out = pruned(name)

@@ -111,6 +111,7 @@ def test_ties_go_to_leaves_in_order_of_names_and_then_to_the_first():
   np.testing.assert_array_equal(got['b'], [1, 0, 0])
 
 
+@pytest.mark.optimized
 def test_rounds_by_hand_on_parts_of_leaves_give_the_same_bits():
   """Counts are merged on the host, as int64, in any order."""
   prune = deltas.chain(deltas.drop(0.5), deltas.trim(0.1, 'global'))

@@ -42,6 +42,7 @@ def test_a_leaf_of_one_entry_is_kept_or_not_and_no_error(scope, density):
     assert got.item() == (-2.0 if density == 1 else 0.0)
 
 
+@pytest.mark.optimized
 def test_density_0_gives_zeros_and_1_the_delta_to_the_bit():
   delta = {'w': jnp.array([-0.0, 1e-40, -3.0, 0.0])}
   for make in deltas.trim, deltas.breadcrumbs, lambda p: deltas.drop(1 - p):

@@ -3,7 +3,6 @@ import json
 import os
 import pathlib
 
-import jax
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
@@ -14,14 +13,6 @@ from experiments.data import published
 from experiments.data import sentences
 from experiments.data import sets
 from experiments.sentence_finetuning import tuned
-
-
-@pytest.fixture(autouse=True, scope='module')
-def compilation():
-  """Compiling is most of the time, and what runs of a study is short."""
-  jax.config.update('jax_disable_most_optimizations', True)
-  yield
-  jax.config.update('jax_disable_most_optimizations', False)
 
 
 @pytest.fixture

@@ -137,6 +137,11 @@ def draw(rows, axes):
 """
 
 
+def pytest_itemcollected(item):
+  """What processes leave has the bits of what is run here."""
+  item.add_marker('optimized')
+
+
 class Lab(NamedTuple):
   """A folder with a study and a config, and the command in it.
 

@@ -292,6 +292,7 @@ def test_the_device_finds_what_the_host_finds(name):
   np.testing.assert_allclose(host.objective, device.objective, rtol=1e-5)
 
 
+@pytest.mark.optimized
 def test_sharded_models_are_matched_alike():
   spec = SPECS['mlp']
   a, b = draw(spec, 1), draw(spec, 2)

@@ -16,6 +16,8 @@ from paramspace.files import manifest
 from paramspace.files import safetensors
 from paramspace.merging import recipe_files
 
+pytestmark = pytest.mark.optimized  # What is compared are bits.
+
 SHAPES = {
   'model.embed_tokens.weight': (12, 8),
   'model.layers.0.q.weight': (8, 8),

@@ -269,6 +269,7 @@ def test_a_head_or_a_vocabulary_of_another_size_is_never_cropped():
       merging.merge(base, tuned, recipe)
 
 
+@pytest.mark.optimized
 def test_what_is_merged_shares_no_buffer_with_what_it_was_merged_from():
   base = {'w': jnp.ones(3), 'b': jnp.zeros(2)}
   tuned = {'a': jax.tree.map(jnp.copy, base)}

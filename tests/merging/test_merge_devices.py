@@ -2,12 +2,15 @@
 
 import jax
 import numpy as np
+import pytest
 
 from paramspace import merging
 from paramspace import trees
 from paramspace.files import disk
 from paramspace.files import lazy
 from paramspace.merging import _devices
+
+pytestmark = pytest.mark.optimized  # What is compared are bits.
 
 SHAPES = {'a/kernel': (16, 24), 'b/kernel': (16, 24), 'c/kernel': (16, 24)}
 

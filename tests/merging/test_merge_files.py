@@ -20,6 +20,8 @@ from paramspace.files import lazy
 from paramspace.files import manifest
 from paramspace.files import output
 
+pytestmark = pytest.mark.optimized  # What is compared are bits.
+
 SHAPES = {  # Two, as every shape is a program of its own.
   'embed.weight': (12, 8),
   'layers.0.norm': (8,),

@@ -9,6 +9,8 @@ from paramspace import trees
 from paramspace.files import lazy
 from paramspace.files import safetensors
 
+pytestmark = pytest.mark.optimized  # What is compared are bits.
+
 SHAPES = {'Dense_0/kernel': (6, 4), 'Dense_0/bias': (4,)}
 LARGER = {'Dense_0/kernel': (65, 33), 'Dense_0/bias': (33,)}
 WEIGHTS = {'a': 0.7, 'b': 0.3}

@@ -7,6 +7,8 @@ import pytest
 from paramspace import merging
 from paramspace.files import lazy
 
+pytestmark = pytest.mark.optimized  # What is compared are bits.
+
 RECIPE = merging.ties(0.25, scale=1.3)
 
 

@@ -75,6 +75,7 @@ def test_every_point_is_the_metric_of_the_point():
     )
 
 
+@pytest.mark.optimized
 @pytest.mark.parametrize('batch_size', [None, 3])
 def test_the_ends_are_the_models_to_the_bit(batch_size):
   path = probes.line(same, A, B, steps=7, data=[A, B], batch_size=batch_size)
@@ -153,6 +154,7 @@ def test_bfloat16_models_are_measured_as_they_are():
     )
 
 
+@pytest.mark.optimized
 def test_sharded_models_have_the_same_path_plane_and_curve():
   mesh = sharding.mesh()
   cut = {

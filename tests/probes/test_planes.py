@@ -69,6 +69,7 @@ def same(params, models):
   ]
 
 
+@pytest.mark.optimized
 def test_the_models_themselves_are_measured_to_the_bit():
   found = probes.plane(same, *MODELS[:3], steps=2, data=MODELS[:3])
   np.testing.assert_array_equal(found.at_models, np.eye(3, dtype=bool))
@@ -140,6 +141,7 @@ def test_models_that_span_no_plane_are_refused(change, message):
 # Simplices.
 
 
+@pytest.mark.optimized
 def test_vertices_of_a_simplex_are_the_models_to_the_bit():
   found = probes.simplex(same, MODELS, steps=3, data=MODELS)
   is_vertex = np.asarray(found.weights) == 1

@@ -19,6 +19,7 @@ def test_the_coordinates_are_the_weights():
   assert theta['step'] == 4
 
 
+@pytest.mark.optimized
 def test_the_coordinates_do_not_share_memory_with_the_parameters():
   """A step that donates z must not delete the parameters."""
   z, _ = reparam.full().init(jax.random.key(0), PARAMS)

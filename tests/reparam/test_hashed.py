@@ -90,6 +90,7 @@ def equations(jaxpr):
         yield from equations(inner)
 
 
+@pytest.mark.optimized
 def test_no_scatter_and_no_gather_of_the_size_of_the_parameters():
   shapes = {'kernel': (256, 256), 'bias': (100,)}
   params, dim = oracles.shaped(**shapes), 50

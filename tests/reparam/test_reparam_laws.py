@@ -77,6 +77,7 @@ def loss(theta):
   )
 
 
+@pytest.mark.optimized
 @every_reparam
 def test_the_initial_coordinates_give_the_origin_bit_for_bit(name):
   rp, z, frozen = initial(name)
@@ -245,6 +246,7 @@ def test_bfloat16_parameters_are_the_float32_result_cast_once(name):
   chex.assert_trees_all_equal(got, expected)
 
 
+@pytest.mark.optimized
 @pytest.mark.parametrize(
   ('name', 'axis'),
   [(n, 0) for n in methods.REPARAMS] + [(n, -1) for n in SHARDED_BY_COLUMN],

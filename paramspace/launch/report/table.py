@@ -1,5 +1,6 @@
 """The table of claims."""
 
+import math
 from collections.abc import Sequence
 
 from paramspace.launch import claims
@@ -62,6 +63,8 @@ def beside(finding: findings.Finding) -> str:
     return ''
   if finding.agrees:
     return 'agrees with the paper'
+  if not math.isfinite(finding.value):
+    return 'not reached'
   if not paper:
     return 'not the paper\u2019s number'
   if finding.value * paper < 0:

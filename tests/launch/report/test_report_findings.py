@@ -10,6 +10,7 @@ from paramspace.launch.report import findings
 from paramspace.launch.report import notes
 from paramspace.launch.report import numbers
 from paramspace.launch.report import studies
+from paramspace.launch.report import table
 
 
 def study(claim, measured, **kept):
@@ -41,6 +42,10 @@ def test_agreement_is_nearness_or_an_interval_that_has_the_paper(
 ):
   found = finding(measured)
   assert (found.holds, found.agrees) == (holds, agrees)
+
+
+def test_what_no_run_has_reached_is_said_in_words():
+  assert table.beside(finding(math.inf)) == 'not reached'
 
 
 def test_what_is_expected_may_be_another_number_than_the_papers():
