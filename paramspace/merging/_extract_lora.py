@@ -17,6 +17,7 @@ from paramspace.files import lazy
 from paramspace.files import manifest
 from paramspace.files import output
 from paramspace.merging import _adapter_layout
+from paramspace.merging import _job
 from paramspace.merging import _models
 from paramspace.merging import _plan
 from paramspace.merging import _record
@@ -26,10 +27,6 @@ from paramspace.merging import _truncated
 MANIFEST = 'extract.json'
 _TUNED = 'tuned'
 _SUMS = 'kept', 'total'
-
-
-def _silent(count: int) -> None:
-  """Shows no progress."""
 
 
 def extract_lora(
@@ -42,7 +39,7 @@ def extract_lora(
   out_dtype: jax.typing.DTypeLike = 'float32',
   resume: bool = True,
   overwrite: bool = False,
-  progress: Callable[[int], None] = _silent,
+  progress: Callable[[int], None] = _job.silent,
 ) -> dict[str, Any]:
   r"""Writes the nearest adapter of rank r to what a model adds to its base.
 

@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from paramspace.merging import _passes
+from paramspace.merging import _job
 
-_KEYS = {kind.__name__: kind for kind in (bool, int, str, _passes.Name)}
+_KEYS = {kind.__name__: kind for kind in (bool, int, str, _job.Name)}
 
 
-def dumped(known: _passes.Known) -> dict[str, Any]:
+def dumped(known: _job.Known) -> dict[str, Any]:
   """Returns what JSON can hold, of which `loaded` makes the same bits."""
   return {
     'prunes': _dumped(known.prunes),
@@ -18,10 +18,10 @@ def dumped(known: _passes.Known) -> dict[str, Any]:
   }
 
 
-def loaded(kept: dict[str, Any], job: _passes.Job) -> _passes.Known:
+def loaded(kept: dict[str, Any], job: _job.Job) -> _job.Known:
   """Returns what the same merge had found before it was stopped."""
   prunes, combine = (_loaded(kept[field]) for field in ('prunes', 'combine'))
-  return _passes.Known(prunes, combine, job.late if kept['guessed'] else None)
+  return _job.Known(prunes, combine, job.late if kept['guessed'] else None)
 
 
 def _dumped(x: Any) -> Any:

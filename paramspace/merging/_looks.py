@@ -9,6 +9,7 @@ import numpy as np
 
 from paramspace import deltas
 from paramspace.deltas import order
+from paramspace.merging import _job
 from paramspace.merging import _passes
 from paramspace.merging import _program
 
@@ -16,7 +17,7 @@ PART = 0.01  # Of a tree, what is read for the first guess; in blocks
 LEAST, MOST = 1 << 10, 1 << 12  # at least so many, or all, and at most so many.
 
 
-def look(job: _passes.Job) -> _passes.Known:
+def look(job: _job.Job) -> _job.Known:
   """Finds what the rounds of the prunes and the combine conclude.
 
   Where all that is asked are magnitudes of the tree, one look finds them, with
@@ -32,12 +33,12 @@ def look(job: _passes.Job) -> _passes.Known:
   known = None if job.asked is None else _look_once(job)
   first, begun = job.asked is None, 0
   if known is None:
-    known = _passes.Known([{} for _ in job.models.names], {})
+    known = _job.Known([{} for _ in job.models.names], {})
     rounds, begun = [prune.rounds for prune in job.prunes], job.rounds
     for i in range(job.rounds):
       looks = [r[i] if i < len(r) else None for r in rounds]
       prunes = _look_at_models(job, looks, known.prunes, first and i == 0)
-      known = _passes.Known(prunes, {})
+      known = _job.Known(prunes, {})
   if known.guessed is not None:
     return known
   for i, each in enumerate(job.combine.rounds):
@@ -46,13 +47,13 @@ def look(job: _passes.Job) -> _passes.Known:
   return known
 
 
-def concluded(known: _passes.Known, seen: list[int]) -> dict:
+def concluded(known: _job.Known, seen: list[int]) -> dict:
   """Returns what the round that was guessed concludes in the end."""
   total = functools.reduce(known.guessed.merge, map(np.int64, seen))
   return known.guessed.conclude(known.combine, total)
 
 
-def sampled(job: _passes.Job) -> dict[str, int]:
+def sampled(job: _job.Job) -> dict[str, int]:
   """Returns how many blocks of each leaf are read for the first guess."""
   if job.asked is None:
     return {}
@@ -62,7 +63,7 @@ def sampled(job: _passes.Job) -> dict[str, int]:
   return {n: min(math.ceil(share * x), x) for n, x in whole.items()}
 
 
-def _look_once(job: _passes.Job) -> _passes.Known | None:
+def _look_once(job: _job.Job) -> _job.Known | None:
   """Looks at all leaves once; returns None if that was not enough."""
   size = sum(leaf.size for leaf in job.models.floating.values())
   places = [asked.place(size) for asked in job.asked]
@@ -81,9 +82,9 @@ def _look_once(job: _passes.Job) -> _passes.Known | None:
   found, seen = [{} for _ in guesses], _Seen(job.late)
   for leaf in _passes.leaves(job, job.models.floating, count, first=True):
     for own, counts in zip(found, leaf.found, strict=True):
-      own[_passes.Name(leaf.name)] = counts
+      own[_job.Name(leaf.name)] = counts
     if job.late is not None:
-      name, shape = _passes.Name(leaf.name), leaf.read.base.shape
+      name, shape = _job.Name(leaf.name), leaf.read.base.shape
       expected = [order.expected(name, math.prod(shape), g) for g in guesses]
       votes = _look_at_leaf(job, job.late, expected, {}, leaf)
       seen.add(leaf.name, leaf.at, votes)
@@ -92,10 +93,10 @@ def _look_once(job: _passes.Job) -> _passes.Known | None:
   prunes = [order.settle(counts, k) for counts, k in pairs]
   if any(known is None for known in prunes):
     return None
-  return _passes.Known(prunes, seen.conclude({}), job.late)
+  return _job.Known(prunes, seen.conclude({}), job.late)
 
 
-def _drawn(job: _passes.Job) -> list[list[np.ndarray]]:
+def _drawn(job: _job.Job) -> list[list[np.ndarray]]:
   """Returns a sample of the magnitudes of each model, by leaf."""
   found = [[] for _ in job.models.names]
   for name, number in sampled(job).items():
@@ -107,7 +108,7 @@ def _drawn(job: _passes.Job) -> list[list[np.ndarray]]:
 
 
 def _look_at_models(
-  job: _passes.Job,
+  job: _job.Job,
   looks: list[deltas.Round | None],
   known: list[dict],
   first: bool,
@@ -129,7 +130,7 @@ def _look_at_models(
 
 
 def _look_at_leaves(
-  job: _passes.Job, each: deltas.Round, known: _passes.Known, first: bool
+  job: _job.Job, each: deltas.Round, known: _job.Known, first: bool
 ) -> dict:
   """Runs one round of the combine over all leaves."""
   seen = _Seen(each)
@@ -141,7 +142,7 @@ def _look_at_leaves(
 
 
 def _look_at_leaf(
-  job: _passes.Job,
+  job: _job.Job,
   each: deltas.Round,
   prunes: list[dict],
   combine: dict,
@@ -164,9 +165,9 @@ class _Seen:
     self._look, self._waiting = look, {}
     self._counts, self._any = None, False
 
-  def add(self, name: str, at: _passes.Name, seen: Any) -> None:
+  def add(self, name: str, at: _job.Name, seen: Any) -> None:
     """Adds what was seen of a leaf, under its own name."""
-    seen = _renamed(jax.tree.map(_on_host, seen), at, _passes.Name(name))
+    seen = _renamed(jax.tree.map(_on_host, seen), at, _job.Name(name))
     if all(x.dtype == np.int64 for x in jax.tree.leaves(seen)):
       merge = self._look.merge if self._any else lambda _, x: x
       self._counts, self._any = merge(self._counts, seen), True
@@ -185,10 +186,10 @@ class _Seen:
     return self._look.conclude(known, total)
 
 
-def _renamed(seen: Any, at: _passes.Name, name: _passes.Name) -> Any:
+def _renamed(seen: Any, at: _job.Name, name: _job.Name) -> Any:
   """Returns what was seen of `at` as seen of `name`."""
   if isinstance(seen, dict):
-    own = lambda k: name if isinstance(k, _passes.Name) and k == at else k
+    own = lambda k: name if isinstance(k, _job.Name) and k == at else k
     return {own(k): _renamed(x, at, name) for k, x in seen.items()}
   if isinstance(seen, list | tuple):
     return type(seen)(_renamed(x, at, name) for x in seen)

@@ -10,27 +10,20 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from paramspace import base as types
-from paramspace import deltas
 from paramspace.files import lazy
 from paramspace.files import output
 from paramspace.merging import _ahead
 from paramspace.merging import _devices
-from paramspace.merging import _inputs
+from paramspace.merging import _job
 from paramspace.merging import _known
 from paramspace.merging import _looks
 from paramspace.merging import _models
 from paramspace.merging import _passes
 from paramspace.merging import _plan
-from paramspace.merging import _recipe
 from paramspace.merging import _record
-
-
-def _silent(count: int) -> None:
-  """Shows no progress."""
 
 
 def merge_files(
@@ -49,7 +42,7 @@ def merge_files(
   resume: bool = True,
   overwrite: bool = False,
   beside: Mapping[str, bytes] | None = None,
-  progress: Callable[[int], None] = _silent,
+  progress: Callable[[int], None] = _job.silent,
 ) -> dict[str, Any]:
   """Merges models on disk, leaf by leaf, as `merge` does, to the bit.
 
@@ -124,7 +117,7 @@ def merge_files(
   """
   out = pathlib.Path(out)
   models = _models.open(base, tuned, statistics, recipe.combine, vocabulary)
-  job = _job(models, recipe, weights, key, memory, out_dtype)
+  job = _job.make(models, recipe, weights, key, memory, out_dtype)
   used = _devices.chosen(devices)
   place = _devices.placing(models.floating, len(models.names), used, memory)
   job = job._replace(progress=progress, place=place, at_once=len(used) or 1)
@@ -176,60 +169,12 @@ def plan_files(
     (1, 20, 20)
   """
   models = _models.open(base, tuned, statistics, recipe.combine, vocabulary)
-  job = _job(models, recipe, weights, key, memory, out_dtype)
+  job = _job.make(models, recipe, weights, key, memory, out_dtype)
   return _plan.plan(job, recipe, memory)
 
 
-def _job(
-  models: _models.Models,
-  recipe: types.Recipe,
-  weights: Mapping[str, Any] | None,
-  key: types.PRNGKey | None,
-  memory: int | None,
-  out_dtype: jax.typing.DTypeLike | None,
-) -> _passes.Job:
-  """Checks all."""
-  _recipe.check(recipe, key)
-  names = list(models.floating)
-  job = _passes.Job(
-    models,
-    recipe.combine,
-    _recipe.prunes(recipe, models.names),
-    jnp.asarray(recipe.scale),
-    _recipe.keys(key, models.names),
-    _inputs.weights(weights, models.names, names),
-    out_dtype and np.dtype(out_dtype),
-    _room(models, memory),
-    _silent,
-  )
-  shapes = {n: x.shape for n, x in models.floating.items()}
-  delta = {n: jax.ShapeDtypeStruct(s, np.float32) for n, s in shapes.items()}
-  for prune in job.prunes:
-    if not isinstance(prune, deltas.Prune):
-      raise ValueError(
-        f'merge_files runs prunes leaf by leaf, got {prune!r}; make it a '
-        '`deltas.Prune`.'
-      )
-    prune.check(delta)
-  for name, x in delta.items() if not models.statistics else ():
-    stack = jax.ShapeDtypeStruct((len(models.names), *x.shape), np.float32)
-    job.combine.check(types.Leaf(name, x, stack, job.weights[name]))
-  return job
-
-
-def _room(models: _models.Models, memory: int | None) -> int:
-  """Returns how many bytes may be read ahead: a sixth of the memory."""
-  least = max(map(models.nbytes, models.floating))
-  if memory is not None and memory < least:
-    raise ValueError(
-      f'`memory` is {memory}, less than the {least} bytes of the largest leaf '
-      'of all models.'
-    )
-  return (memory or _plan.bound(models)) // 6
-
-
 def _run(
-  job: _passes.Job,
+  job: _job.Job,
   recipe: types.Recipe,
   plan: _plan.Plan,
   out: pathlib.Path,
@@ -253,7 +198,7 @@ def _run(
   return json.loads((out / _plan.MANIFEST).read_bytes())
 
 
-def _looked(job: _passes.Job, writing: output.Output) -> _passes.Known:
+def _looked(job: _job.Job, writing: output.Output) -> _job.Known:
   """Returns what must be known, which is looked for once."""
   if writing.known is not None:
     return _known.loaded(writing.known, job)
@@ -262,9 +207,7 @@ def _looked(job: _passes.Job, writing: output.Output) -> _passes.Known:
   return known
 
 
-def _write(
-  job: _passes.Job, known: _passes.Known, writing: output.Output
-) -> None:
+def _write(job: _job.Job, known: _job.Known, writing: output.Output) -> None:
   """Writes the leaves that are not there yet."""
   base = job.models.base
   left = [n for n in base.leaves if base.stored(n) not in writing.done]
@@ -282,7 +225,7 @@ def _write(
     about = {k: jax.tree.map(float, x) for k, x in about.items()}
     writing.write(base.stored(name), values, inputs=digests, **about)
 
-  def merge(known: _passes.Known, names: list[str]) -> None:
+  def merge(known: _job.Known, names: list[str]) -> None:
     with _ahead.Writer(job.at_once) as later:
       for found in _passes.merge(job, known, names):
         later.put(store, *found)
@@ -298,7 +241,7 @@ def _write(
 
 
 def _rest(
-  job: _passes.Job, plan: _plan.Plan, out: pathlib.Path, text: str
+  job: _job.Job, plan: _plan.Plan, out: pathlib.Path, text: str
 ) -> tuple[dict[str, bytes | pathlib.Path], list[str]]:
   """Returns the files beside the leaves, and those that are replaced."""
   beside: dict[str, bytes | pathlib.Path] = dict(plan.beside)

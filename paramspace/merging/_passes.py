@@ -13,101 +13,14 @@ import jax
 import numpy as np
 
 from paramspace import base as types
-from paramspace import deltas
 from paramspace import trees
 from paramspace.deltas import order
 from paramspace.merging import _ahead
-from paramspace.merging import _devices
+from paramspace.merging import _job
 from paramspace.merging import _models
 from paramspace.merging import _program
 
-Progress = Callable[[int], None]
 Look = Callable[[str, int, np.ndarray, np.ndarray], Any]
-
-
-class Name(str):
-  """The name of a leaf, which no field of what is known can be taken for."""
-
-  __slots__ = ()
-
-
-class Job(NamedTuple):
-  """A merge of models on disk.
-
-  Attributes:
-    models: The models.
-    combine: Of the recipe.
-    prune: Of the recipe: one, one of each model, or None.
-    scale: Of the recipe.
-    keys: Of the models, `[n]`.
-    weights: By leaf, `[n]`.
-    out_dtype: That of the result; None for that of each leaf.
-    room: How many bytes may be read ahead.
-    progress: Is told the bytes that were read, whenever some were.
-    place: Puts values of a leaf where it is computed.
-    at_once: How many leaves are computed at the same time.
-  """
-
-  models: _models.Models
-  combine: types.Combine
-  prune: Any
-  scale: jax.Array
-  keys: types.PRNGKey
-  weights: dict[str, np.ndarray]
-  out_dtype: Any
-  room: int
-  progress: Progress
-  place: _devices.Place = _devices.on_default
-  at_once: int = 1
-
-  @property
-  def prunes(self) -> list[deltas.Prune]:
-    """The prune of each model; none where nothing is pruned."""
-    if self.prune is None:
-      return []
-    several = isinstance(self.prune, tuple)
-    return [*self.prune] if several else [self.prune] * len(self.models.names)
-
-  @property
-  def rounds(self) -> int:
-    """How many looks at all leaves the prunes need."""
-    return max((len(prune.rounds) for prune in self.prunes), default=0)
-
-  @property
-  def asked(self) -> list[order.Order] | None:
-    """What the prunes ask of the tree, if one look with a guess can find it."""
-    name, size = next(iter(self.models.floating)), self.models.size
-    asked = [prune.order(name) for prune in self.prunes]
-    of_tree = [x for x in asked if x is not None and x.scope == 'global']
-    found = [x for x in of_tree if 0 < x.place(size) < size]
-    return found if found and len(found) == len(asked) else None
-
-  @property
-  def late(self) -> deltas.Round | None:
-    """The combine's round, if it may be concluded after the merge."""
-    rounds = self.combine.rounds
-    only = self.asked is not None and len(rounds) == 1
-    return rounds[0] if only and rounds[0].outcomes else None
-
-  @property
-  def passes(self) -> int:
-    """How often all is read, if no guess is wrong."""
-    first = 1 if self.asked is not None else self.rounds
-    return first + (0 if self.late else len(self.combine.rounds)) + 1
-
-
-class Known(NamedTuple):
-  """What rounds have concluded.
-
-  Attributes:
-    prunes: By model.
-    combine: Of the combine; where it is `guessed`, perhaps not so.
-    guessed: The round of which that is a guess.
-  """
-
-  prunes: list[dict]
-  combine: dict
-  guessed: deltas.Round | None = None
 
 
 class Leaf(NamedTuple):
@@ -121,13 +34,13 @@ class Leaf(NamedTuple):
   """
 
   name: str
-  at: Name
+  at: _job.Name
   read: _models.Read
   found: list[Any]
 
 
 def merge(
-  job: Job, known: Known, names: Sequence[str]
+  job: _job.Job, known: _job.Known, names: Sequence[str]
 ) -> Iterator[tuple[str, dict, jax.Array, dict]]:
   """Yields leaves: the name, digests of what was read, the leaf, what is said.
 
@@ -141,7 +54,9 @@ def merge(
     del found, leaf  # Or they would be there beside the next ones.
 
 
-def _merge_leaf(job: Job, known: Known, leaf: Leaf) -> tuple[jax.Array, dict]:
+def _merge_leaf(
+  job: _job.Job, known: _job.Known, leaf: Leaf
+) -> tuple[jax.Array, dict]:
   """Returns the leaf, and what is said of it."""
   name = leaf.name
   pairs = zip(known.prunes, leaf.found, strict=bool(job.prunes))
@@ -164,8 +79,8 @@ def _merge_leaf(job: Job, known: Known, leaf: Leaf) -> tuple[jax.Array, dict]:
 
 
 def _order(
-  job: Job,
-  known: Known,
+  job: _job.Job,
+  known: _job.Known,
   name: str,
   model: int,
   base: np.ndarray,
@@ -173,12 +88,12 @@ def _order(
 ) -> dict:
   """Finds what is still unknown of what a model's prune asks of a leaf."""
   asked = job.prunes[model].order(name)
-  return _ordered(asked, Name(name), base, tuned, known.prunes[model])
+  return _ordered(asked, _job.Name(name), base, tuned, known.prunes[model])
 
 
 def _ordered(
   asked: order.Order | None,
-  name: Name,
+  name: _job.Name,
   base: np.ndarray,
   tuned: np.ndarray,
   known: dict,
@@ -198,7 +113,7 @@ def _ordered(
 
 
 def leaves(
-  job: Job,
+  job: _job.Job,
   names: Iterable[str],
   look: Look | None = None,
   digest: bool = False,
@@ -222,7 +137,7 @@ def leaves(
     job.progress(models.nbytes(name))
 
 
-def _check(job: Job, name: str, read: _models.Read) -> None:
+def _check(job: _job.Job, name: str, read: _models.Read) -> None:
   shape = (len(read.tuned), *read.base.shape)
   stack = jax.ShapeDtypeStruct(shape, np.float32)
   weights = job.weights[name]
@@ -231,7 +146,9 @@ def _check(job: Job, name: str, read: _models.Read) -> None:
   )
 
 
-def inputs(job: Job, known: Sequence[dict], leaf: Leaf) -> tuple[tuple, dict]:
+def inputs(
+  job: _job.Job, known: Sequence[dict], leaf: Leaf
+) -> tuple[tuple, dict]:
   """Prunes a leaf, of which it takes the models out of `read`.
 
   Where little is left to do, because the host has found what is asked, that is
@@ -268,27 +185,27 @@ def inputs(job: Job, known: Sequence[dict], leaf: Leaf) -> tuple[tuple, dict]:
   return (prunes, job.prune is not None, at, *rest), about
 
 
-def draw(job: Job, model: int, name: str) -> _program.Draw:
+def draw(job: _job.Job, model: int, name: str) -> _program.Draw:
   """Returns what the prune of a model draws of a leaf by."""
   return _program.Draw(job.keys, np.int32(model), trees.tag(name))
 
 
-def _programs(job: Job) -> dict[str, Name]:
+def _programs(job: _job.Job) -> dict[str, _job.Name]:
   """Returns by leaf the first that its program serves as well."""
-  first: dict[Hashable, Name] = {}
+  first: dict[Hashable, _job.Name] = {}
   found = {}
   for name, leaf in job.models.floating.items():
     makers = [job.combine, *dict.fromkeys(job.prunes)]
     kinds = [maker.kind(name, leaf.shape) for maker in makers]
     kind = (leaf.shape, leaf.dtype, *kinds)
-    found[name] = first.setdefault(kind, Name(name))
+    found[name] = first.setdefault(kind, _job.Name(name))
   return found
 
 
-def own(known: Any, name: str, at: Name) -> Any:
+def own(known: Any, name: str, at: _job.Name) -> Any:
   """Returns what is known, of other leaves nothing, of this one as `at`."""
   if isinstance(known, dict):
-    if any(isinstance(k, Name) for k in known):
+    if any(isinstance(k, _job.Name) for k in known):
       return {at: own(known[name], name, at)} if name in known else {}
     return {k: own(x, name, at) for k, x in known.items()}
   if isinstance(known, list | tuple):

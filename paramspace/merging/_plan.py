@@ -5,7 +5,6 @@ import json
 import pathlib
 from collections.abc import Mapping
 from collections.abc import Sequence
-from typing import Any
 from typing import NamedTuple
 
 import jax
@@ -19,10 +18,10 @@ from paramspace.files import header
 from paramspace.files import lazy
 from paramspace.files import output
 from paramspace.merging import _config
+from paramspace.merging import _job
 from paramspace.merging import _looks
 from paramspace.merging import _model_config
 from paramspace.merging import _models
-from paramspace.merging import _passes
 
 MANIFEST = 'merge.json'
 NOTE = 'merge.txt'
@@ -60,7 +59,7 @@ class Plan(NamedTuple):
 
 
 def plan(
-  job: _passes.Job,
+  job: _job.Job,
   recipe: types.Recipe,
   memory: int | None,
   beside: Mapping[str, bytes] | None = None,
@@ -92,14 +91,14 @@ def plan(
     job.passes,
     sampled + job.passes * each + sum(others),
     written,
-    PEAK + (memory or bound(job.models)),
+    PEAK + (memory or _job.bound(job.models)),
     _digest(job, recipe, files),
     _notes(models),
     sampled,
   )
 
 
-def _sampled(job: _passes.Job) -> int:
+def _sampled(job: _job.Job) -> int:
   """Returns how many bytes are read for a guess, before the first pass."""
   return sum(
     number * order.BLOCK * leaf.dtype.itemsize
@@ -121,18 +120,12 @@ def check_place(out: pathlib.Path, trees: Sequence[disk.Tree]) -> None:
       )
 
 
-def bound(models: Any) -> int:
-  """Returns three times the largest leaf, in float32, of all models."""
-  largest = max(leaf.size for leaf in models.floating.values())
-  return 3 * 4 * largest * len(models.names)
-
-
 def stored(base: disk.Tree, name: str) -> str:
   """Returns the name of a leaf in the output, which is that in the base."""
   return base.stored(name)
 
 
-def _files(job: _passes.Job) -> dict[str, output.File]:
+def _files(job: _job.Job) -> dict[str, output.File]:
   """Lays out the output like the base: its files, its order."""
   base, merged = job.models.base, job.models.floating
   files: dict[str, dict] = {}
@@ -169,7 +162,7 @@ def _beside(path: pathlib.Path) -> dict[str, pathlib.Path]:
 
 
 def _configured(
-  job: _passes.Job, beside: dict[str, pathlib.Path | bytes]
+  job: _job.Job, beside: dict[str, pathlib.Path | bytes]
 ) -> dict[str, pathlib.Path | bytes]:
   """Makes the config.json say what is written."""
   config = beside.get(_model_config.NAME)
@@ -190,7 +183,7 @@ def _notes(models: _models.Models) -> tuple[str, ...]:
 
 
 def _digest(
-  job: _passes.Job, recipe: types.Recipe, files: Mapping[str, output.File]
+  job: _job.Job, recipe: types.Recipe, files: Mapping[str, output.File]
 ) -> str:
   if not recipe.config:
     return ''

@@ -12,14 +12,12 @@ from paramspace import base as types
 from paramspace.files import disk
 from paramspace.files import manifest
 from paramspace.merging import _config
-from paramspace.merging import _passes
+from paramspace.merging import _job
 
 _VERSIONS = ('paramspace', 'jax', 'jaxlib', 'numpy', 'scipy', 'ml_dtypes')
 
 
-def dumps(
-  job: _passes.Job, recipe: types.Recipe, done: Mapping[str, Any]
-) -> str:
+def dumps(job: _job.Job, recipe: types.Recipe, done: Mapping[str, Any]) -> str:
   """Returns the manifest of what was written, as JSON."""
   models, leaves, about = job.models, {}, {}
   for name, leaf in models.base.leaves.items():
