@@ -367,6 +367,7 @@ TABLES = {
       'analytic_q',
       'learn_mask',
       'lost',
+      'lost_in',
       'overlap',
       'random_mask',
       'subtract',

@@ -280,6 +280,7 @@ def test_sharded_over_eight_devices_is_unsharded(name, axis):
       assert got.is_equivalent_to(x.sharding, x.ndim), (leaf, got)
 
 
+@pytest.mark.optimized
 @independent_reparam
 def test_a_draw_does_not_depend_on_other_leaves(name):
   rp, _, frozen = initial(name)
@@ -296,6 +297,7 @@ def test_a_draw_does_not_depend_on_other_leaves(name):
   chex.assert_trees_all_equal(draws, other)
 
 
+@pytest.mark.optimized
 @every_reparam
 def test_saved_coordinates_come_back_with_their_basis(name, tmp_path):
   rp, _, frozen = initial(name)
