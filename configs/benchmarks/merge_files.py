@@ -1,14 +1,15 @@
 r"""Merging files from the command line, beside mergekit-yaml on the same page.
 
 Run: paramspace reproduce configs/benchmarks/merge_files.py
-Time: 13 min on 2 cores, most of it the peer's.
+Time: 11 min on 2 cores, most of it the peer's.
 Expect: of 220 million parameters, a base and three tuned models, whole
-  processes, beside mergekit-yaml: linear 6.6 s (1.7 times as fast), task
-  arithmetic 8.5 s (1.5), TIES 11.6 s (5.2; 8 were asked for), DARE-TIES 11.7 s
-  (1.7; 5 asked, which is less than `cat` and the start take here), global TIES
-  13.1 s in two readings. Linear and task arithmetic take 1.0 and 1.2 times what
-  `cat` of the inputs and the start take. At most .8 to 1.4 GB are resident,
-  where 1.48 were allowed.
+  processes, beside mergekit-yaml: linear 5.1 s (2.0 times as fast), task
+  arithmetic 5.8 s (1.9), TIES 7.1 s (7.5; 8 were asked for), DARE-TIES 7.2 s
+  (3.0; 5 asked, which is 4.4 s, where `cat` of the inputs and the start take
+  3.6), global TIES 10.2 s in two readings. Linear and task arithmetic take 1.3
+  and 1.7 times what `cat` and the start take. At most .8 to 1.4 GB are
+  resident, where 1.48 were allowed. Of ten times as many parameters 1.5 to
+  2.6 GB, where 2.66 were, and 1.1 to 2.6 times `cat` and the start.
 Peer: a CPU build of PyTorch, then pip install 'paramspace[benchmark]'. Without
   mergekit our side is measured alone.
 """
