@@ -74,7 +74,8 @@ def conclude(sweep: sweeps.Sweep, results: list[dict[str, Any]]) -> Conclusion:
 
 def is_kept(sweep: sweeps.Sweep) -> bool:
   """Whether the directory has what was kept of a figure: its table as JSON."""
-  return (sweep.workdir / f'{_name(sweep)}.json').is_file()
+  kept = sweep.workdir / f'{_name(sweep)}.json'
+  return figure_module(sweep) is not None and kept.is_file()
 
 
 def redraw(sweep: sweeps.Sweep) -> Conclusion:

@@ -140,13 +140,14 @@ def read(
     ValueError: If there is one; names the file and the leaf.
   """
 
-  def load(part: tuple[str, disk.Leaf]) -> tuple[np.ndarray, str]:
+  def load(part: tuple[str, disk.Leaf]) -> tuple[np.ndarray, str | None]:
     who, leaf = part
     values = disk.copy(leaf.view())
     if look:
       check_finite(values, f'leaf {name!r} of {who}, in {leaf.file},')
-    content = bits.to_bytes(values) if digest else b''
-    return values, hashlib.sha256(content).hexdigest()
+    if not digest:
+      return values, None
+    return values, hashlib.sha256(bits.to_bytes(values)).hexdigest()
 
   parts = models.parts(name)
   loaded = list(spread(load, parts))

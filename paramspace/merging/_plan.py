@@ -120,11 +120,6 @@ def check_place(out: pathlib.Path, trees: Sequence[disk.Tree]) -> None:
       )
 
 
-def stored(base: disk.Tree, name: str) -> str:
-  """Returns the name of a leaf in the output, which is that in the base."""
-  return base.stored(name)
-
-
 def _files(job: _job.Job) -> dict[str, output.File]:
   """Lays out the output like the base: its files, its order."""
   base, merged = job.models.base, job.models.floating

@@ -1,6 +1,5 @@
 """What a recipe needs beside the models: its prunes and its keys, checked."""
 
-import zlib
 from collections.abc import Mapping
 from collections.abc import Sequence
 
@@ -8,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from paramspace import base
+from paramspace import trees
 from paramspace.merging import _check
 from paramspace.merging import _inputs
 
@@ -45,5 +45,4 @@ def prunes(
 def keys(key: base.PRNGKey | None, models: Sequence[str]) -> base.PRNGKey:
   """Returns the models' keys `[n]`; without one, prunes draw nothing."""
   key = jax.random.key(0) if key is None else key
-  fold = lambda model: jax.random.fold_in(key, zlib.crc32(model.encode()))
-  return jnp.stack([fold(model) for model in models])
+  return jnp.stack([trees.key_for(key, model) for model in models])

@@ -119,6 +119,14 @@ def test_a_figure_is_drawn_again_from_what_was_kept_of_it(lab, capsys):
   assert (lab.root / 'kept/walk.csv').exists()
 
 
+def test_what_was_kept_of_a_config_without_a_figure_is_not_drawn(lab, capsys):
+  text = (lab.root / lab.config).read_text()
+  lab.write(lab.config, text.replace('FIGURE =', 'NO_FIGURE ='))
+  lab.write('kept/walk.json', '{"rows": []}')
+  line = usage_error(lab, capsys, 'figure', lab.config, '--results=kept')
+  assert 'No results of' in line
+
+
 def test_what_was_kept_of_another_figure_is_refused(lab, capsys):
   lab.write('kept/walk.json', '{"figure": "other", "rows": []}')
   line = usage_error(lab, capsys, 'figure', lab.config, '--results=kept')
